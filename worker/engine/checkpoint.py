@@ -1,0 +1,83 @@
+"""``NodeRecord`` <-> plain JSON, versioned: what a new attempt resumes from.
+
+Values keep their types: files and secrets are written as one-key objects, and an object that looks like one is escaped the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from worker.engine.errors import EngineError
+from worker.engine.events import NodeStatus, Scope
+from worker.engine.record import NodeRecord
+from worker.engine.variables import File, Secret
+
+#: Version of the format. A release reads its own and the one before.
+VERSION = 1
+
+#: The key that marks a typed value: ``{"$type": "file", "value": {...}}``.
+MARK = "$type"
+
+
+class CheckpointError(EngineError):
+    """A record was written by a release that this one does not understand."""
+
+    code = "checkpoint_error"
+
+
+def dump_value(value: Any) -> Any:
+    """A value of the variable pool as JSON."""
+    if isinstance(value, File):
+        return {MARK: "file", "value": asdict(value)}
+    if isinstance(value, Secret):
+        return {MARK: "secret", "value": str(value)}
+    if isinstance(value, Mapping):
+        plain = {key: dump_value(item) for key, item in value.items()}
+        return {MARK: "object", "value": plain} if MARK in plain else plain
+    if isinstance(value, list | tuple):
+        return [dump_value(item) for item in value]
+    return value
+
+
+def load_value(value: Any) -> Any:
+    """The value that ``dump_value`` wrote."""
+    if isinstance(value, list):
+        return [load_value(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind = LOADERS.get(value.get(MARK, ""))
+    return kind(value["value"]) if kind else {key: load_value(item) for key, item in value.items()}
+
+
+LOADERS: Mapping[str, Callable[[Any], Any]] = {
+    "file": lambda value: File(**value),
+    "secret": Secret,
+    "object": lambda value: {key: load_value(item) for key, item in value.items()},
+}
+
+VALUES = frozenset({"inputs", "process_data", "outputs", "metadata"})
+
+
+def dump_record(record: NodeRecord) -> dict[str, Any]:
+    data: dict[str, Any] = {"v": VERSION}
+    for item in fields(record):
+        value = getattr(record, item.name)
+        data[item.name] = dump_value(value) if item.name in VALUES else value
+    data["status"] = str(record.status)
+    data["scope"] = {**asdict(record.scope), "path": [list(step) for step in record.scope.path]}
+    data["writes"] = [[list(selector), dump_value(value)] for selector, value in record.writes]
+    return data
+
+
+def load_record(data: Mapping[str, Any]) -> NodeRecord:
+    """Raises ``CheckpointError`` for a version that this release does not read."""
+    if data.get("v") != VERSION:
+        raise CheckpointError(f"a node result has checkpoint version {data.get('v')!r}; this release reads {VERSION}")
+    found = {name: load_value(value) if name in VALUES else value for name, value in data.items() if name != "v"}
+    scope = data["scope"]
+    found["status"] = NodeStatus(data["status"])
+    found["scope"] = Scope(**{**scope, "path": tuple((name, index) for name, index in scope["path"])})
+    found["writes"] = tuple((tuple(selector), load_value(value)) for selector, value in data["writes"])
+    return NodeRecord(**found)

@@ -1,0 +1,197 @@
+"""The one vocabulary of what happens in a run: facts, past tense, in the order they happened.
+
+The engine emits these; ``worker/bus/wire.py`` is the only place that knows their JSON. Times are epoch seconds (float).
+Values (`inputs`, `outputs` ...) are those of the variable pool: plain JSON types plus ``File`` (variables.py), already masked
+where nodes.md section 2.4 asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class RunStatus(StrEnum):
+    """States of a run; arrows are the only transitions.
+
+    scheduled ──claim──► running ──► succeeded | failed | stopped | partial-succeeded
+        ▲                  │  ▲
+        └──lease lost──────┘  └──resume── paused ◄── running
+    scheduled ──stop──► stopped          paused ──stop──► stopped
+    """
+
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    PARTIAL_SUCCEEDED = "partial-succeeded"
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL_STATUSES
+
+
+FINAL_STATUSES = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.STOPPED, RunStatus.PARTIAL_SUCCEEDED})
+
+#: ``error`` of a stopped run (api-contract.md section 4.7).
+STOPPED_TEXT = "Stopped by user."
+
+
+class NodeStatus(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    #: Failed, and handled by the node's error strategy.
+    EXCEPTION = "exception"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which pass of which container a node runs in; all None in the root frame (nodes.md section 4.4)."""
+
+    iteration_id: str | None = None
+    iteration_index: int | None = None
+    loop_id: str | None = None
+    loop_index: int | None = None
+    #: Position in the nesting of containers: ``()`` for the root, then one ``(container id, pass)`` a level.
+    path: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Its part of ``execution_metadata`` (api-contract.md section 4.5): only the keys that are known."""
+        known = {
+            "iteration_id": self.iteration_id,
+            "iteration_index": self.iteration_index,
+            "loop_id": self.loop_id,
+            "loop_index": self.loop_index,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+
+ROOT = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    #: User inputs and ``sys.*`` keys, without ``sys.timestamp``.
+    inputs: Mapping[str, Any]
+    created_at: float
+    reason: str = "initial"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted:
+    #: UUID; the same for every attempt of this node in this scope, and after a crash (nodes.md section 4.4).
+    execution_id: str
+    node_id: str
+    node_type: str
+    title: str
+    #: 1-based, in order of start over the whole run.
+    index: int
+    predecessor_node_id: str | None
+    created_at: float
+    scope: Scope = ROOT
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinished:
+    execution_id: str
+    node_id: str
+    node_type: str
+    title: str
+    index: int
+    predecessor_node_id: str | None
+    status: NodeStatus
+    inputs: Mapping[str, Any]
+    process_data: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    error: str | None
+    elapsed_s: float
+    created_at: float
+    finished_at: float
+    scope: Scope = ROOT
+    #: Only the known keys of api-contract.md section 4.5.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRetried(NodeFinished):
+    """A failed attempt that will be tried again; ``status`` is ``retry``."""
+
+    #: 1 for the first failed attempt.
+    retry_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextChunk:
+    text: str
+    #: Whole selector that the text came from; ``(end id, "answer")`` for text between values.
+    selector: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStarted:
+    """``iteration_started`` or ``loop_started``, by ``node_type``; stands in for ``node_started``."""
+
+    node_id: str
+    node_type: str
+    title: str
+    created_at: float
+    inputs: Mapping[str, Any]
+    #: ``{"iteration_length": n}`` or ``{"loop_length": n}``.
+    metadata: Mapping[str, Any]
+    scope: Scope = ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerNext:
+    node_id: str
+    node_type: str
+    title: str
+    created_at: float
+    index: int
+    scope: Scope = ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerCompleted:
+    node_id: str
+    node_type: str
+    title: str
+    created_at: float
+    finished_at: float
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    status: NodeStatus
+    error: str | None
+    elapsed_s: float
+    total_tokens: int
+    #: iteration: number of items; loop: ``loop_count``, 0 when no round ran.
+    steps: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    scope: Scope = ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    status: RunStatus
+    outputs: Mapping[str, Any]
+    error: str | None
+    elapsed_s: float
+    total_tokens: int
+    #: Node attempts started in the root frame (nodes.md section 4.5).
+    total_steps: int
+    exceptions_count: int
+    created_at: float
+    finished_at: float
+
+
+Event = (
+    RunStarted | NodeStarted | NodeFinished | NodeRetried | TextChunk | ContainerStarted | ContainerNext | ContainerCompleted | RunFinished
+)

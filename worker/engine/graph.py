@@ -1,0 +1,133 @@
+"""The validated, in-memory form of a workflow: compiled once per published version, then only read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from worker.engine.containers import ContainerNode
+from worker.engine.errors import Finding, GraphError
+from worker.engine.node import Node, NodeContext, NodeRegistry, NodeResult, NodeSpec
+from worker.engine.recovery import Recovery, Strategy
+from worker.engine.retry import RetryPolicy
+from worker.engine.variables import VariablePool
+from worker.engine.workflow import Workflow
+
+#: Types that a run of the API can start at.
+START_TYPE = "start"
+
+#: Types that open a frame (nodes.md section 4.3).
+SILENT_TYPES = frozenset({"iteration-start", "loop-start"})
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    source: str
+    target: str
+    handle: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """A node with all that the engine needs to know of it."""
+
+    spec: NodeSpec
+    node: Node | ContainerNode
+    retry: RetryPolicy
+    recovery: Recovery
+    #: Only the edges of the handle that the node returns are taken.
+    is_branch: bool
+    #: The node again if it holds others, else None.
+    container: ContainerNode | None
+    #: It opens a frame: it emits nothing and is not recorded.
+    is_silent: bool
+
+    @classmethod
+    def of(cls, spec: NodeSpec, node: Node | ContainerNode) -> GraphNode:
+        """Raises ``GraphError`` for an error strategy that cannot work."""
+        recovery = Recovery.of(spec)
+        return cls(
+            spec,
+            node,
+            RetryPolicy.of(spec.type, spec.data),
+            recovery,
+            is_branch=node.is_branch or recovery.strategy is Strategy.FAIL_BRANCH,
+            container=node if isinstance(node, ContainerNode) else None,
+            is_silent=spec.type in SILENT_TYPES,
+        )
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    def run(self, pool: VariablePool, context: NodeContext) -> NodeResult:
+        """Run a node that holds no others."""
+        assert self.container is None
+        return cast(Node, self.node).run(pool, context)
+
+
+@dataclass(frozen=True)
+class Graph:
+    nodes: Mapping[str, GraphNode]
+    #: By source, in document order.
+    outgoing: Mapping[str, Sequence[Edge]]
+    #: The start node.
+    root: str
+    _plans: dict[str, Plan] = field(default_factory=dict)
+
+    def plan(self, root: str) -> Plan:
+        """The share of the frame that starts at ``root``; made once."""
+        if root not in self._plans:
+            self._plans[root] = plan(self, root)
+        return self._plans[root]
+
+    def children(self, container_id: str) -> list[str]:
+        """Ids of the nodes inside a container, at any depth."""
+        direct = [node.id for node in self.nodes.values() if node.spec.container_id == container_id]
+        return [*direct, *(name for child in direct for name in self.children(child))]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One frame's share of the graph: what its root reaches."""
+
+    root: str
+    #: Incoming edges of each reachable node that start at a reachable node; the others are never decided and do not count.
+    incoming: Mapping[str, int]
+
+
+def plan(graph: Graph, root: str) -> Plan:
+    incoming, waiting = {root: 0}, [root]
+    while waiting:
+        for edge in graph.outgoing.get(waiting.pop(), ()):
+            if edge.target not in incoming:
+                incoming[edge.target] = 0
+                waiting.append(edge.target)
+            incoming[edge.target] += 1
+    return Plan(root, incoming)
+
+
+def compile_graph(workflow: Workflow, registry: NodeRegistry) -> Graph:
+    """Parse every node and edge once. Raises ``GraphError`` with all findings."""
+    findings: list[Finding] = []
+    nodes: dict[str, GraphNode] = {}
+    for spec in workflow.nodes:
+        try:
+            nodes[spec.id] = GraphNode.of(spec, registry.create(spec))
+        except GraphError as error:
+            findings.extend(error.findings)
+    roots = [spec.id for spec in workflow.nodes if spec.type == START_TYPE and spec.container_id is None]
+    if len(roots) != 1:
+        findings.append(Finding("invalid_start", f"the workflow needs exactly one start node, it has {len(roots)}"))
+    if findings:
+        raise GraphError(findings)
+    return Graph(nodes, _outgoing(workflow, nodes), roots[0])
+
+
+def _outgoing(workflow: Workflow, nodes: Mapping[str, GraphNode]) -> dict[str, list[Edge]]:
+    outgoing: dict[str, list[Edge]] = {}
+    for edge in workflow.edges:
+        if edge.source in nodes and edge.target in nodes:
+            outgoing.setdefault(edge.source, []).append(Edge(edge.source, edge.target, edge.handle))
+    return outgoing

@@ -1,0 +1,537 @@
+"""The loop of one run: schedule, execute, emit. The only writer of the run's state.
+
+Pure nodes run in the loop; nodes that wait run on threads, and the loop blocks until one of them has news, a retry is due or the
+time limit is reached. Nothing polls.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from worker.engine.containers import Announce, ContainerNode, Finish, Move, Round
+from worker.engine.errors import NodeError, RunDrained, RunFenced, RunStopped
+from worker.engine.events import (
+    STOPPED_TEXT,
+    ContainerCompleted,
+    ContainerNext,
+    ContainerStarted,
+    NodeStatus,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+)
+from worker.engine.execution import Threads
+from worker.engine.graph import Graph
+from worker.engine.identity import execution_id
+from worker.engine.inbox import Command, Inbox
+from worker.engine.node import NodeContext, NodeResult
+from worker.engine.ports import Journal, Ports
+from worker.engine.record import NodeRecord
+from worker.engine.response import ResponsePlan, ResponseStream
+from worker.engine.scheduler import Ready, Schedule
+from worker.engine.start import Resume, RunStart
+from worker.engine.state import Chunk, Counters, Done, Frame, OpenContainer, Task
+from worker.engine.variables import ENV, SYS, VariablePool
+
+T = TypeVar("T")
+
+#: Types whose inputs are what the workflow tells its caller: shown as they are (nodes.md section 2.4).
+RESPONSE_TYPES = frozenset({"end", "answer"})
+
+
+class WorkflowRun:
+    """One attempt to bring a run to its end."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        responses: ResponsePlan,
+        start: RunStart,
+        *,
+        ports: Ports,
+        journal: Journal,
+        inbox: Inbox,
+        threads: Threads,
+        resume: Resume | None = None,
+    ) -> None:
+        self._graph = graph
+        self._start = start
+        self._ports = ports
+        self._clock = ports.clock
+        self._limits = ports.limits
+        self._journal = journal
+        self._inbox = inbox
+        self._threads = threads
+        self._resume = resume or Resume()
+        #: Records of earlier attempts that the run has not come to yet.
+        self._restored = {record.execution_id: record for record in self._resume.records}
+        pool = _pool(graph, start, ports)
+        self._masker = pool.masker
+        self._root = Frame(pool, Schedule(graph, graph.plan(graph.root)))
+        self._responses = ResponseStream(graph, responses, pool, self._root.schedule, journal.emit)
+        self._counters = Counters()
+        self._outputs: dict[str, Any] = {}
+        self._frames: dict[tuple[tuple[str, int], ...], Frame] = {(): self._root}
+        self._ready: deque[tuple[Frame, Ready]] = deque()
+        self._in_flight: set[Task] = set()
+        #: Heap of (due, index, task).
+        self._retries: list[tuple[float, int, Task]] = []
+        self._drain_until: float | None = None
+        self._end: tuple[RunStatus, str] | None = None
+        elapsed = self._clock.now() - start.started_at
+        self._deadline = self._clock.monotonic() - elapsed + self._limits.workflow_max_execution_time
+
+    def execute(self) -> RunFinished:
+        """Run to the end and say what became of it; the caller makes that durable and publishes it.
+
+        Raises ``RunDrained`` when the run was handed over, ``RunFenced`` when another attempt owns it.
+        """
+        try:
+            self._journal.emit(RunStarted(self._start.shown_inputs, self._start.created_at))
+            self._ready.append((self._root, self._root.schedule.start()))
+            self._restore()
+            while self._step():
+                pass
+        finally:
+            self._inbox.cancel(Command.STOP)
+        return self._finished()
+
+    # ---- the loop
+
+    def _step(self) -> bool:
+        """Start what can start, then wait for news; False at the end of the run."""
+        self._start_ready()
+        if self._end is not None or not (self._in_flight or self._retries or self._ready):
+            return False
+        if self._drain_until is not None and self._is_drained(self._drain_until):
+            raise RunDrained
+        self._journal.flush()
+        self._handle(self._inbox.get(self._patience()))
+        return True
+
+    def _start_ready(self) -> None:
+        while self._ready and self._end is None and self._drain_until is None:
+            if len(self._in_flight) >= self._limits.graph_engine_max_workers:
+                return
+            self._start_node(*self._ready.popleft())
+            while self._end is None and self._inbox.has_mail:
+                self._handle(self._inbox.get(0.0))
+
+    def _patience(self) -> float:
+        """Seconds until something is due without news."""
+        due = [self._deadline]
+        if self._drain_until is not None:
+            due.append(self._drain_until)
+        elif self._retries:
+            due.append(self._retries[0][0])
+        return min(due) - self._clock.monotonic()
+
+    def _handle(self, mail: Any) -> None:
+        if isinstance(mail, Done):
+            self._settle(mail.task, mail.outcome)
+        elif isinstance(mail, Chunk):
+            self._stream(mail.task, mail.key, mail.text, mail.is_final)
+        elif mail is not None:
+            self._obey(*mail)
+        self._retry_due()
+        self._check_time()
+
+    def _obey(self, command: Command, grace_s: float) -> None:
+        if command is Command.FENCE:
+            raise RunFenced
+        if command is Command.STOP:
+            self._finish_early(RunStatus.STOPPED, STOPPED_TEXT)
+        else:
+            self._drain_until = self._clock.monotonic() + grace_s
+
+    def _is_drained(self, until: float) -> bool:
+        """Nothing is in flight any more, or the grace time is up: then what is in flight is told to end."""
+        return not self._in_flight or self._clock.monotonic() >= until
+
+    # ---- starting nodes
+
+    def _start_node(self, frame: Frame, ready: Ready) -> None:
+        if frame.is_dead:
+            return
+        task = self._task(frame, ready)
+        if task.node.container is not None:
+            self._open(task, task.node.container)
+        elif task.node.is_silent:
+            self._leave(task)
+        else:
+            self._counters.steps += 1
+            self._journal.emit(task.started_event())
+            self._attempt(task)
+
+    def _task(self, frame: Frame, ready: Ready) -> Task:
+        node, now = self._graph.nodes[ready.node_id], self._clock.now()
+        name = execution_id(self._start.run_id, frame.scope, node.id)
+        index, created_at = self._resume.started.get(name, (0, now))
+        if not index and not node.is_silent:
+            index = self._counters.index = self._counters.index + 1
+        return Task(node, frame, name, index, ready.predecessor_id, created_at, self._clock.monotonic())
+
+    def _attempt(self, task: Task) -> None:
+        self._count_attempt(task)
+        if task.node.node.is_pure:
+            self._settle(task, self._run_node(task, lambda *chunk: self._stream(task, *chunk)))
+            return
+        self._in_flight.add(task)
+        self._threads.submit(lambda: self._run_apart(task))
+
+    def _count_attempt(self, task: Task) -> None:
+        task.attempts += 1
+        self._counters.total_steps += task.frame.is_root
+
+    def _run_apart(self, task: Task) -> None:
+        """On another thread: run the node and mail what became of it. A signal is no outcome: the loop knows it already."""
+        try:
+            self._inbox.put(Done(task, self._run_node(task, lambda *chunk: self._inbox.put(Chunk(task, *chunk)))))
+        except (RunStopped, RunDrained, RunFenced):
+            return
+
+    def _run_node(self, task: Task, stream: Callable[[str, str, bool], None]) -> NodeResult | NodeError:
+        return _guarded(lambda: task.node.run(task.frame.pool, self._context(task, stream)))
+
+    def _context(self, task: Task, stream: Callable[[str, str, bool], None]) -> NodeContext:
+        return NodeContext(self._start.run_id, self._start.app_id, task.execution_id, task.frame.scope, self._ports, self._inbox, stream)
+
+    def _stream(self, task: Task, key: str, text: str, is_final: bool) -> None:
+        if task.frame.is_root:
+            self._responses.on_chunk((task.node.id, key), text, is_final)
+
+    # ---- ending nodes
+
+    def _settle(self, task: Task, outcome: NodeResult | NodeError) -> None:
+        self._in_flight.discard(task)
+        if task.frame.is_dead:
+            return
+        if isinstance(outcome, NodeError):
+            self._fail(task, outcome)
+        else:
+            self._conclude(task, self._success(task, outcome), durable=not task.node.node.is_pure)
+
+    def _fail(self, task: Task, error: NodeError) -> None:
+        self._counters.exceptions += task.frame.is_root
+        if task.node.retry.allows(task.attempts):
+            self._retry(task, error)
+            return
+        record = self._failure(task, error)
+        # A failed run is committed as a whole in a moment: its last record needs no commit of its own.
+        self._conclude(task, record, durable=not task.node.node.is_pure and record.status is not NodeStatus.FAILED)
+
+    def _conclude(self, task: Task, record: NodeRecord, *, durable: bool) -> None:
+        record = self._keep(record, durable=durable)
+        self._apply(task.frame, record)
+        self._check_steps()
+        self._check_time()
+
+    def _keep(self, record: NodeRecord, *, durable: bool) -> NodeRecord:
+        """Record it, unless an earlier attempt did: then what that one saw counts."""
+        restored = self._restored.pop(record.execution_id, None)
+        if restored is not None:
+            return restored
+        self._journal.record(record, durable=durable)
+        return record
+
+    def _success(self, task: Task, result: NodeResult) -> NodeRecord:
+        is_response = task.node.spec.type in RESPONSE_TYPES
+        return self._record(
+            task,
+            NodeStatus.SUCCEEDED,
+            inputs=result.inputs if is_response else self._masker.value(result.inputs),
+            process_data=self._masker.value(result.process_data),
+            outputs=result.outputs,
+            error=None,
+            handle=result.handle,
+            total_tokens=result.total_tokens,
+            metadata=result.metadata,
+            writes=result.writes,
+        )
+
+    def _failure(
+        self, task: Task, error: NodeError, total_tokens: int = 0, metadata: Mapping[str, Any] = MappingProxyType({})
+    ) -> NodeRecord:
+        """The record of a final failure: handled by the node's strategy, or the end of its frame."""
+        error.message = self._masker.text(error.message)
+        recovery = task.node.recovery
+        handled = recovery.strategy is not None
+        return self._record(
+            task,
+            NodeStatus.EXCEPTION if handled else NodeStatus.FAILED,
+            inputs=self._masker.value(error.partial.inputs),
+            process_data=self._masker.value(error.partial.process_data),
+            outputs=recovery.outputs(error) if handled else error.partial.outputs,
+            error=error.message,
+            handle=recovery.handle,
+            total_tokens=total_tokens,
+            metadata={**metadata, "error_strategy": str(recovery.strategy)} if handled else metadata,
+        )
+
+    def _record(self, task: Task, status: NodeStatus, **values: Any) -> NodeRecord:
+        return task.record(status, now=self._clock.now(), monotonic=self._clock.monotonic(), **values)
+
+    def _apply(self, frame: Frame, record: NodeRecord) -> None:
+        """What the end of a node does to the run, live or restored: values, chunks, successors, its event, in this order."""
+        if record.status is NodeStatus.FAILED:
+            self._journal.emit(record.finished_event())
+            self._fail_frame(frame, record)
+            return
+        self._store(frame, record)
+        ready = self._advance(frame, record)
+        self._journal.emit(record.finished_event())
+        self._pass_on(frame, ready)
+
+    def _store(self, frame: Frame, record: NodeRecord) -> None:
+        frame.pool.add_outputs(record.node_id, record.outputs)
+        for selector, value in record.writes:
+            frame.pool.set(selector[0], selector[1], value)
+        if frame.is_root:
+            self._contribute(record)
+
+    def _advance(self, frame: Frame, record: NodeRecord) -> list[Ready]:
+        """Take the edges of a node that ended; chunks go out before and after, as values and edges allow."""
+        self._count(frame, record)
+        if frame.is_root:
+            self._responses.advance()
+        decision = frame.schedule.complete(record.node_id, record.handle)
+        if frame.is_root:
+            self._responses.on_edges(decision.taken)
+        return decision.ready
+
+    def _count(self, frame: Frame, record: NodeRecord) -> None:
+        frame.total_tokens += record.total_tokens
+        frame.node_types.add(record.node_type)
+        self._counters.total_tokens += record.total_tokens if frame.is_root else 0
+
+    def _pass_on(self, frame: Frame, ready: list[Ready]) -> None:
+        """One node of the frame is done, others are ready; without any, the frame is done."""
+        self._ready.extend((frame, item) for item in ready)
+        frame.pending += len(ready) - 1
+        if not frame.pending:
+            self._end_frame(frame, None)
+
+    def _contribute(self, record: NodeRecord) -> None:
+        """End nodes add their outputs to the run's, later ones win; answers are joined (nodes.md section 4.7)."""
+        if record.node_type == "end":
+            self._outputs.update(record.outputs)
+        elif record.node_type == "answer":
+            self._outputs["answer"] = self._outputs.get("answer", "") + record.outputs.get("answer", "")
+
+    def _leave(self, task: Task) -> None:
+        """A silent node ends at once, without event or record."""
+        task.frame.node_types.add(task.node.spec.type)
+        self._pass_on(task.frame, task.frame.schedule.complete(task.node.id, "source").ready)
+
+    # ---- retries
+
+    def _retry(self, task: Task, error: NodeError) -> None:
+        record = self._record(
+            task,
+            NodeStatus.RETRY,
+            inputs=self._masker.value(error.partial.inputs),
+            process_data=self._masker.value(error.partial.process_data),
+            outputs=error.partial.outputs,
+            error=self._masker.text(error.message),
+            handle="",
+        )
+        self._journal.emit(record.retried_event())
+        heapq.heappush(self._retries, (self._clock.monotonic() + task.node.retry.interval_s, task.index, task))
+
+    def _retry_due(self) -> None:
+        now = self._clock.monotonic()
+        while self._retries and self._retries[0][0] <= now and self._end is None and self._drain_until is None:
+            task = heapq.heappop(self._retries)[2]
+            if not task.frame.is_dead:
+                self._attempt(task)
+
+    # ---- containers
+
+    def _open(self, task: Task, node: ContainerNode) -> None:
+        """Start an iteration or a loop. One with nothing to go through ends at once, without an event."""
+        self._count_attempt(task)
+        context = self._context(task, lambda *chunk: None)
+        opened = _guarded(lambda: node.open(task.frame.pool, context, self._graph.children(task.node.id)))
+        if isinstance(opened, NodeError):
+            self._counters.exceptions += task.frame.is_root
+            self._close(task, self._failure(task, opened))
+        elif isinstance(opened, NodeResult):
+            self._close(task, self._success(task, opened))
+        else:
+            self._begin(OpenContainer(task, node, opened))
+
+    def _begin(self, container: OpenContainer) -> None:
+        task, spec, rounds = container.task, container.task.node.spec, container.rounds
+        inputs = self._masker.value(rounds.inputs)
+        self._journal.emit(ContainerStarted(spec.id, spec.type, spec.title, task.created_at, inputs, rounds.metadata, task.frame.scope))
+        self._move(container, rounds.begin())
+
+    def _move(self, container: OpenContainer, moves: Sequence[Move]) -> None:
+        spec = container.task.node.spec
+        for move in moves:
+            if isinstance(move, Announce):
+                scope = container.frame.scope
+                self._journal.emit(ContainerNext(spec.id, spec.type, spec.title, self._clock.now(), move.index, scope))
+            elif isinstance(move, Round):
+                self._enter(container, move)
+            else:
+                self._finish_container(container, move)
+
+    def _enter(self, container: OpenContainer, round_: Round) -> None:
+        schedule = Schedule(self._graph, self._graph.plan(container.node.start_node_id))
+        frame = Frame(round_.pool, schedule, container.scope(round_.index), container, round_.index, self._clock.monotonic())
+        self._frames[frame.scope.path] = frame
+        self._ready.append((frame, schedule.start()))
+
+    def _end_frame(self, frame: Frame, error: NodeError | None) -> None:
+        """A round ended: its container says what now. The root frame ends with the run."""
+        frame.is_over = True
+        self._frames.pop(frame.scope.path, None)
+        if frame.container is not None and not frame.container.frame.is_dead:
+            outcome = frame.outcome(error, self._clock.monotonic())
+            self._move(frame.container, frame.container.rounds.after(outcome))
+
+    def _fail_frame(self, frame: Frame, record: NodeRecord) -> None:
+        error = NodeError(record.error or "")
+        if frame.is_root:
+            self._count(frame, record)
+            self._finish_early(RunStatus.FAILED, error.message)
+        else:
+            frame.total_tokens += record.total_tokens
+            self._end_frame(frame, error)
+
+    def _finish_container(self, container: OpenContainer, finish: Finish) -> None:
+        task, rounds = container.task, container.rounds
+        if finish.error is None:
+            result = NodeResult(finish.outputs, rounds.inputs, total_tokens=finish.total_tokens, metadata=finish.metadata)
+            record = self._success(task, result)
+        else:
+            self._counters.exceptions += task.frame.is_root
+            finish.error.partial = replace(finish.error.partial, inputs=rounds.inputs, outputs=finish.outputs)
+            record = self._failure(task, finish.error, total_tokens=finish.total_tokens, metadata=finish.metadata)
+        self._close(task, record, finish)
+
+    def _close(self, task: Task, record: NodeRecord, finish: Finish | None = None) -> None:
+        """The end of a container: its event comes first, then the values behind it (nodes.md section 4.3)."""
+        record = self._keep(record, durable=False)
+        if finish is not None:
+            self._journal.emit(_completed(record, finish))
+        if record.status is NodeStatus.FAILED:
+            self._fail_frame(task.frame, record)
+        else:
+            self._store(task.frame, record)
+            self._pass_on(task.frame, self._advance(task.frame, record))
+        self._check_time()
+
+    # ---- the end
+
+    def _check_steps(self) -> None:
+        limit = self._limits.workflow_max_execution_steps
+        if self._counters.steps > limit:
+            self._finish_early(RunStatus.FAILED, f"Aborted: Maximum execution steps exceeded: {self._counters.steps} > {limit}")
+
+    def _check_time(self) -> None:
+        late = self._clock.monotonic() - self._deadline
+        if late > 0:
+            limit = self._limits.workflow_max_execution_time
+            self._finish_early(RunStatus.FAILED, f"Aborted: Maximum execution time exceeded: {limit + late:.2f}s > {limit:g}s")
+
+    def _finish_early(self, status: RunStatus, error: str) -> None:
+        """The first reason to end is the one that counts."""
+        if self._end is None:
+            self._end = (status, error)
+
+    def _finished(self) -> RunFinished:
+        usual = RunStatus.PARTIAL_SUCCEEDED if self._counters.exceptions else RunStatus.SUCCEEDED
+        status, error = self._end or (usual, None)
+        now = self._clock.now()
+        return RunFinished(
+            status=status,
+            outputs=self._outputs,
+            error=error,
+            elapsed_s=max(now - self._start.started_at, 0.0),
+            total_tokens=self._counters.total_tokens,
+            total_steps=self._counters.total_steps,
+            exceptions_count=self._counters.exceptions,
+            created_at=self._start.created_at,
+            finished_at=now,
+        )
+
+    # ---- what earlier attempts did
+
+    def _restore(self) -> None:
+        """Apply the records in their order; what is ready after that has still to run.
+
+        Containers and silent nodes follow from the records of the nodes inside, so they are gone through again.
+        """
+        self._counters.index = max((index for index, _ in self._resume.started.values()), default=0)
+        for record in self._resume.records:
+            self._open_ready()
+            if record.execution_id in self._restored and record.scope.path in self._frames:
+                self._restore_record(self._frames[record.scope.path], record)
+
+    def _open_ready(self) -> None:
+        """Start what has no effect and opens frames, until nothing of the kind is ready."""
+        opening = [item for item in self._ready if self._opens(item[1].node_id)]
+        while opening:
+            for item in opening:
+                self._ready.remove(item)
+                self._start_node(*item)
+            opening = [item for item in self._ready if self._opens(item[1].node_id)]
+
+    def _opens(self, node_id: str) -> bool:
+        node = self._graph.nodes[node_id]
+        return node.is_silent or node.container is not None
+
+    def _restore_record(self, frame: Frame, record: NodeRecord) -> None:
+        del self._restored[record.execution_id]
+        self._ready = deque(item for item in self._ready if item[0] is not frame or item[1].node_id != record.node_id)
+        self._counters.steps += 1
+        self._counters.total_steps += record.attempts if frame.is_root else 0
+        self._counters.exceptions += record.failures if frame.is_root else 0
+        self._counters.index = max(self._counters.index, record.index)
+        self._journal.emit(record.started_event())
+        self._apply(frame, record)
+
+
+def _guarded(work: Callable[[], T]) -> T | NodeError:
+    """What a node gives, or its failure."""
+    try:
+        return work()
+    except NodeError as error:
+        return error
+    except Exception as error:  # One of the two places: a node may fail in ways it does not know.
+        return NodeError(str(error), error_type=type(error).__name__)
+
+
+def _completed(record: NodeRecord, finish: Finish) -> ContainerCompleted:
+    failed = record.status is not NodeStatus.SUCCEEDED
+    return ContainerCompleted(
+        record.node_id,
+        record.node_type,
+        record.title,
+        record.created_at,
+        record.finished_at,
+        record.inputs,
+        finish.outputs,
+        NodeStatus.FAILED if failed else NodeStatus.SUCCEEDED,
+        record.error,
+        record.elapsed_s,
+        finish.total_tokens,
+        finish.steps,
+        finish.metadata,
+        record.scope,
+    )
+
+
+def _pool(graph: Graph, start: RunStart, ports: Ports) -> VariablePool:
+    pool = VariablePool(ports.files.url)
+    pool.add_outputs(SYS, start.system)
+    pool.add_outputs(ENV, start.environment)
+    pool.add_outputs(graph.root, start.inputs)
+    return pool

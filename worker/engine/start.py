@@ -1,0 +1,43 @@
+"""What one attempt at a run begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.engine.record import NodeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """The facts of a run, the same for every attempt."""
+
+    run_id: str
+    app_id: str
+    #: Values of the start form, prepared (form.py), in the form's order.
+    inputs: Mapping[str, Any]
+    #: ``sys.*`` values by name without the prefix, in the order in which the start node lists them (nodes.md section 3.4).
+    system: Mapping[str, Any]
+    #: Environment variables by name; secret ones are ``Secret``.
+    environment: Mapping[str, Any]
+    #: Epoch seconds of acceptance, for the events.
+    created_at: float
+    #: Epoch seconds of the first claim: elapsed time and the time limit count from here, over all attempts.
+    started_at: float
+
+    @property
+    def shown_inputs(self) -> dict[str, Any]:
+        """Inputs of ``workflow_started``: without the time, which the reference server adds later."""
+        system = {f"sys.{name}": value for name, value in self.system.items() if name != "timestamp"}
+        return {**self.inputs, **system}
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What earlier attempts left behind; empty for the first one."""
+
+    #: In the order in which the nodes ended.
+    records: Sequence[NodeRecord] = ()
+    #: Nodes whose ``node_started`` is in the log: execution id -> (index, created_at).
+    started: Mapping[str, tuple[int, float]] = field(default_factory=dict)

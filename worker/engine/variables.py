@@ -1,0 +1,144 @@
+"""The variable pool: every value of a run, found by selector.
+
+The values themselves, their renderings, their JSON form and the masking of secrets live in modules of their own; nodes and the engine
+find all of it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, Literal
+
+from worker.engine.file_json import file_from_json, file_to_json, files_in, is_file_json, restore_files, sign_files, to_json
+from worker.engine.masking import Masker, mask
+from worker.engine.rendering import Rendering, log_of, markdown_of, text_of
+from worker.engine.values import (
+    FILE_ATTRIBUTES,
+    FILE_IDENTITY,
+    File,
+    FileURL,
+    Secret,
+    file_address,
+    file_attribute,
+    plain,
+    remote_address,
+    type_of,
+)
+
+__all__ = [
+    "CONVERSATION",
+    "ENV",
+    "FILE_IDENTITY",
+    "MISSING",
+    "SYS",
+    "File",
+    "FileURL",
+    "Masker",
+    "Missing",
+    "Rendering",
+    "Secret",
+    "Selector",
+    "VariablePool",
+    "file_address",
+    "file_attribute",
+    "file_from_json",
+    "file_to_json",
+    "files_in",
+    "is_file_json",
+    "log_of",
+    "markdown_of",
+    "mask",
+    "plain",
+    "remote_address",
+    "restore_files",
+    "sign_files",
+    "text_of",
+    "to_json",
+    "type_of",
+]
+
+#: ``(node_id, name, *path)``, at least two parts (nodes.md section 3.1).
+Selector = tuple[str, ...]
+
+#: First parts of selectors that are no node ids.
+SYS: Final = "sys"
+ENV: Final = "env"
+CONVERSATION: Final = "conversation"
+
+
+class Missing(Enum):
+    """Type of ``MISSING``: what a selector finds where there is no value; a null that was found is None."""
+
+    MISSING = "missing"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing.MISSING
+
+
+class VariablePool:
+    """Values by node id and name; deeper selectors look into objects and files.
+
+    Environment variables lie under ``ENV``, system variables under ``SYS`` (names without the prefix), form inputs under the start
+    node's id. Values are shared, not copied, and nobody changes one in place.
+    """
+
+    __slots__ = ("_masked", "_masker", "_values", "file_url")
+
+    def __init__(self, file_url: FileURL = remote_address) -> None:
+        #: Signs the address of a file; used by selectors that end in ``url`` and by renderings.
+        self.file_url = file_url
+        self._values: dict[str, dict[str, Any]] = {}
+        self._masked: Sequence[str] = ()
+        self._masker = Masker(())
+
+    def get(self, selector: Sequence[str]) -> Any:
+        """The value, or ``MISSING`` (which is false; a found null is None)."""
+        if len(selector) < 2:
+            return MISSING
+        value = self._values.get(selector[0], {}).get(selector[1], MISSING)
+        return value if len(selector) == 2 else self._descend(value, selector[2:])
+
+    def _descend(self, value: Any, path: Sequence[str]) -> Any:
+        if isinstance(value, File):
+            return file_attribute(value, path[0], self.file_url) if path[0] in FILE_ATTRIBUTES else MISSING
+        for key in path:
+            if not isinstance(value, dict) or key not in value:
+                return MISSING
+            value = value[key]
+        return value
+
+    def set(self, node_id: str, name: str, value: Any) -> None:
+        self._values.setdefault(node_id, {})[name] = value
+
+    def add_outputs(self, node_id: str, outputs: Mapping[str, Any]) -> None:
+        """Each output becomes a variable ``(node_id, name)``; earlier ones of other names stay."""
+        self._values.setdefault(node_id, {}).update(outputs)
+
+    def remove_node(self, node_id: str) -> None:
+        """Forget all outputs of a node; a node without any is fine."""
+        self._values.pop(node_id, None)
+
+    def node_values(self, node_id: str) -> dict[str, Any]:
+        """Names and values under one first part, in the order in which they were first set; a copy."""
+        return dict(self._values.get(node_id, {}))
+
+    def copy(self) -> VariablePool:
+        """A pool whose later writes are invisible here, and the other way round: for the rounds of an iteration."""
+        twin = VariablePool(self.file_url)
+        twin._values = {node_id: dict(values) for node_id, values in self._values.items()}
+        return twin
+
+    @property
+    def masker(self) -> Masker:
+        """Hides the values of the secret environment variables."""
+        secrets = tuple(value for value in self._values.get(ENV, {}).values() if isinstance(value, Secret))
+        if secrets != self._masked:
+            self._masked, self._masker = secrets, Masker(secrets)
+        return self._masker
