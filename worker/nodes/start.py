@@ -1,0 +1,32 @@
+"""start: shows what a run was started with (nodes.md section 6.1)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from worker.engine.form_variables import mistake_in
+from worker.engine.node import NodeContext, NodeResult, NodeSpec
+from worker.engine.variables import SYS, VariablePool
+from worker.nodes.fields import Fields
+
+
+class StartNode:
+    is_pure: ClassVar[bool] = True
+    is_branch: ClassVar[bool] = False
+
+    def __init__(self, spec: NodeSpec) -> None:
+        fields = Fields.of(spec)
+        for index, declared in enumerate(fields.sequence("variables")):
+            if mistake := mistake_in(declared):
+                fields.report(f"variables[{index}]", mistake)
+        fields.check()
+        self._id = spec.id
+
+    def run(self, pool: VariablePool, context: NodeContext) -> NodeResult:
+        """The form values and then the system variables; both are in the pool before the run begins."""
+        system = {f"{SYS}.{name}": value for name, value in pool.node_values(SYS).items()}
+        given = {**pool.node_values(self._id), **system}
+        return NodeResult(given, given)
+
+
+NODE = StartNode
