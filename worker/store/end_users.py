@@ -1,0 +1,37 @@
+"""End users: whom the client says it runs workflows for (api-contract.md section 1.3)."""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from worker.store.clock import now_s
+from worker.store.encoding import clean_text
+from worker.store.models import EndUser
+from worker.store.upsert import insert_or
+
+#: Session id of the end user that all requests without ``user`` share.
+ANONYMOUS = "DEFAULT-USER"
+
+
+def ensure_end_user(session: Session, app_id: str, session_id: str | None = None) -> str:
+    """Id of the end user that goes by ``session_id`` in this app, made on first use; None is the anonymous one."""
+    name = ANONYMOUS if session_id is None else clean_text(session_id)
+    return _find(session, app_id, name) or _create(session, app_id, name) or _await_other(session, app_id, name)
+
+
+def _find(session: Session, app_id: str, name: str) -> str | None:
+    return session.scalar(select(EndUser.id).where(EndUser.app_id == app_id, EndUser.session_id == name))
+
+
+def _create(session: Session, app_id: str, name: str) -> str | None:
+    """None if another request was faster; PostgreSQL waits for that one's transaction."""
+    values = {"id": str(uuid.uuid4()), "app_id": app_id, "session_id": name, "is_anonymous": name == ANONYMOUS, "created_at": now_s()}
+    insert = insert_or(session, EndUser).values(values).on_conflict_do_nothing(index_elements=["app_id", "session_id"])
+    return session.scalar(insert.returning(EndUser.id))
+
+
+def _await_other(session: Session, app_id: str, name: str) -> str:
+    return session.execute(select(EndUser.id).where(EndUser.app_id == app_id, EndUser.session_id == name)).scalar_one()

@@ -1,0 +1,31 @@
+"""What the store raises. Messages are one sentence and safe to show.
+
+StoreError
+├─ StorageUnavailable       the database cannot be reached, is full, or stayed locked; nothing was stored; the API answers 503
+├─ SchemaError              the tables are not those of this release
+└─ NotFound                 an app, a version or a key that an operator named does not exist, or the name fits several
+RunFenced                   (engine/errors.py) a later attempt owns the run, or it has ended
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Base of what the store raises on purpose."""
+
+
+class StorageUnavailable(StoreError):
+    """The database did not do its part. The transaction changed nothing, unless the connection broke during its commit."""
+
+    def __init__(self, message: str, *, is_disconnect: bool = False) -> None:
+        super().__init__(message)
+        #: The connection broke while in use; another one may work.
+        self.is_disconnect = is_disconnect
+
+
+class SchemaError(StoreError):
+    """The database has no tables yet, or those of another release."""
+
+
+class NotFound(StoreError):
+    """Nothing, or more than one thing, goes by the given name or id."""

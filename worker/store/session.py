@@ -1,0 +1,127 @@
+"""Transactions: ``with database.begin() as session`` is the unit of work, and nothing waits for a network inside one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeVar
+
+from sqlalchemy import URL, Engine, exc, make_url, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from worker.config import Config, ConfigError
+from worker.store.errors import StorageUnavailable
+from worker.store.postgresql import create_postgresql_engine
+from worker.store.sqlite import READS, WAIT_S, create_sqlite_engine
+
+T = TypeVar("T")
+
+#: What the driver raises when the server is gone, going, full or locked, and the pool when all its connections are busy.
+FAILURES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+
+
+class Database:
+    """One per process, made after the fork, used from any number of threads or greenlets."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        #: ``sqlite`` or ``postgresql``.
+        self.dialect = engine.dialect.name
+        # PostgreSQL: a single statement needs no BEGIN and no ROLLBACK around it, and several see no more than those of READ COMMITTED.
+        reads = {READS: True} if self.dialect == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+        self._readers = sessionmaker(engine.execution_options(**reads), expire_on_commit=False)
+        self._turn = threading.Lock() if self.dialect == "sqlite" else None
+
+    @classmethod
+    def connect(cls, config: Config, *, pool_size: int = 5, max_overflow: int = 5) -> Database:
+        """Nothing is opened before the first transaction. The pool's bounds are connections of this process.
+
+        Raises ``ConfigError`` for a URL of neither database or a SQLite library that is too old, ``StorageUnavailable`` if the folder
+        of an SQLite file cannot be made.
+        """
+        url = database_url(config)
+        return cls(ENGINES[url.get_backend_name()](url, pool_size, max_overflow))
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A transaction that writes: committed at the end of the block, rolled back if it raises.
+
+        Raises ``StorageUnavailable``.
+        """
+        with translated_failures(), self._my_turn(), self._sessions.begin() as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that must not write; it waits for nobody's transaction. Raises ``StorageUnavailable``."""
+        with translated_failures(), self._readers() as session:
+            yield session
+
+    def transact(self, work: Callable[[Session], T]) -> T:
+        """``work`` in one transaction; once more if the connection broke in the middle (reliability.md P53).
+
+        The first try may have been committed all the same, so ``work`` must be safe to repeat. Raises ``StorageUnavailable``.
+        """
+        try:
+            with self.begin() as session:
+                return work(session)
+        except StorageUnavailable as error:
+            if not error.is_disconnect:
+                raise
+        with self.begin() as session:
+            return work(session)
+
+    def ping(self) -> None:
+        """Raises ``StorageUnavailable`` if the database does not answer."""
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    def dispose(self) -> None:
+        """Close the connections that are not in use."""
+        self.engine.dispose()
+
+    def _my_turn(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._turn is None else writer_turn(self._turn)
+
+
+ENGINES = {"sqlite": create_sqlite_engine, "postgresql": create_postgresql_engine}
+
+
+def database_url(config: Config) -> URL:
+    """Raises ``ConfigError``, without the URL: it may hold a password."""
+    try:
+        url = make_url(config.sql_url)
+    except (exc.ArgumentError, ValueError):
+        raise ConfigError("DATABASE_URL cannot be read, but must be a PostgreSQL or SQLite URL.") from None
+    if url.get_backend_name() not in ENGINES:
+        raise ConfigError(f"DATABASE_URL is for {url.get_backend_name()!r}, but must be a PostgreSQL or SQLite URL.")
+    return url
+
+
+@contextmanager
+def writer_turn(lock: threading.Lock) -> Iterator[None]:
+    """SQLite has one writer at a time: threads of a process queue here, in order, rather than poll for the file's lock."""
+    if not lock.acquire(timeout=WAIT_S):
+        raise StorageUnavailable("Another transaction of this process has held the SQLite database for too long.")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def translated_failures() -> Iterator[None]:
+    """Failures of the database as ``StorageUnavailable``; mistakes in statements and broken constraints stay what they are."""
+    try:
+        yield
+    except FAILURES as error:
+        is_disconnect = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+        raise StorageUnavailable(f"The database does not answer: {reason(error)}", is_disconnect=is_disconnect) from error
+
+
+def reason(error: exc.SQLAlchemyError) -> str:
+    """First line of what the driver said, without the statement and its values."""
+    said = str(error.orig if isinstance(error, exc.DBAPIError) else error)
+    return said.partition("\n")[0]
