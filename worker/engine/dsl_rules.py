@@ -8,7 +8,7 @@ from typing import Any
 
 from worker.engine.errors import GraphError
 from worker.engine.findings import Findings
-from worker.engine.graph_document import CONTAINER_STARTS, START_TYPE, DraftGraph
+from worker.engine.graph_document import CONTAINER_STARTS, START_TYPE, TRIGGER_TYPES, DraftGraph
 from worker.engine.node import FAIL_BRANCH_HANDLE, SOURCE_HANDLE, NodeRegistry, NodeSpec
 from worker.engine.normalise import identifier
 from worker.engine.recovery import Recovery
@@ -22,10 +22,9 @@ NODE_TYPES = frozenset(
         *("start", "end", "answer", "if-else", "code", "template-transform", "http-request", "variable-aggregator", "assigner"),
         *("llm", "question-classifier", "parameter-extractor", "knowledge-retrieval", "knowledge-index", "datasource", "agent", "tool"),
         *("loop", "loop-start", "loop-end", "iteration", "iteration-start", "document-extractor", "list-operator", "human-input"),
-        *("trigger-webhook", "trigger-schedule", "trigger-plugin"),
     }
+    | TRIGGER_TYPES
 )
-TRIGGER_TYPES = frozenset({"trigger-webhook", "trigger-schedule", "trigger-plugin"})
 ROOT_TYPES = TRIGGER_TYPES | {START_TYPE, "datasource"}
 RESPONSE_TYPES = frozenset({"end", "answer"})
 
@@ -62,6 +61,9 @@ def check_roots(graph: DraftGraph, findings: Findings) -> list[str]:
         findings.error("several_starts", f"the workflow has {len(starts)} start nodes, one is needed", node=starts[1])
     elif not starts and not triggers:
         findings.error("no_start", "the workflow has no start node", path="workflow.graph.nodes")
+    elif not starts:
+        message = "the workflow begins at triggers and has no start node, so its runs cannot be started over the API"
+        findings.warning("only_triggers", message, node=triggers[0])
     return [node.id for node in outer if node.type in ROOT_TYPES]
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from worker.engine.containers import ContainerNode
 from worker.engine.errors import Finding, GraphError
+from worker.engine.graph_document import START_TYPE, TRIGGER_TYPES
 from worker.engine.node import Node, NodeContext, NodeRegistry, NodeResult, NodeSpec
 from worker.engine.recovery import Recovery, Strategy
 from worker.engine.retry import RetryPolicy
 from worker.engine.variables import VariablePool
 from worker.engine.workflow import Workflow
-
-#: Types that a run of the API can start at.
-START_TYPE = "start"
 
 #: Types that open a frame (nodes.md section 4.3).
 SILENT_TYPES = frozenset({"iteration-start", "loop-start"})
@@ -72,7 +70,7 @@ class Graph:
     nodes: Mapping[str, GraphNode]
     #: By source, in document order.
     outgoing: Mapping[str, Sequence[Edge]]
-    #: The start node.
+    #: The start node; where there are triggers instead, the first one.
     root: str
     _plans: dict[str, Plan] = field(default_factory=dict)
 
@@ -81,6 +79,19 @@ class Graph:
         if root not in self._plans:
             self._plans[root] = plan(self, root)
         return self._plans[root]
+
+    def entered_at(self, trigger_id: str | None) -> Graph:
+        """The graph as a run has it that begins at the trigger that fired, or (None) at the start node.
+
+        Other triggers, and what lies behind them only, are no part of that run (dsl.md section 6.5). Raises ``GraphError``.
+        """
+        if trigger_id is None:
+            if self.nodes[self.root].spec.type in TRIGGER_TYPES:
+                raise GraphError("The workflow has no start node: its runs begin when one of its triggers fires.")
+            return self
+        if trigger_id not in self.nodes or self.nodes[trigger_id].spec.type not in TRIGGER_TYPES:
+            raise GraphError(f"The workflow has no trigger '{trigger_id}'.")
+        return replace(self, root=trigger_id)
 
     def children(self, container_id: str) -> list[str]:
         """Ids of the nodes inside a container, at any depth."""
@@ -117,9 +128,11 @@ def compile_graph(workflow: Workflow, registry: NodeRegistry) -> Graph:
             nodes[spec.id] = GraphNode.of(spec, registry.create(spec))
         except GraphError as error:
             findings.extend(error.findings)
-    roots = [spec.id for spec in workflow.nodes if spec.type == START_TYPE and spec.container_id is None]
-    if len(roots) != 1:
-        findings.append(Finding("invalid_start", f"the workflow needs exactly one start node, it has {len(roots)}"))
+    outer = [spec for spec in workflow.nodes if spec.container_id is None]
+    starts = [spec.id for spec in outer if spec.type == START_TYPE]
+    roots = starts or [spec.id for spec in outer if spec.type in TRIGGER_TYPES]
+    if len(starts) > 1 or not roots:
+        findings.append(Finding("invalid_start", f"the workflow needs exactly one start node, it has {len(starts)}"))
     if findings:
         raise GraphError(findings)
     return Graph(nodes, _outgoing(workflow, nodes), roots[0])

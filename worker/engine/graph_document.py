@@ -13,6 +13,7 @@ from worker.engine.normalise import TYPE_ALIASES, identifier, normalise_data
 from worker.engine.workflow import EdgeSpec
 
 START_TYPE = "start"
+TRIGGER_TYPES = frozenset({"trigger-webhook", "trigger-schedule", "trigger-plugin"})
 
 #: Containers, and the type of the child at which each of their passes starts.
 CONTAINER_STARTS = {"iteration": "iteration-start", "loop": "loop-start"}

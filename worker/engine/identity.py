@@ -1,4 +1,4 @@
-"""Ids of node executions."""
+"""Ids of node executions, and what other services may call them."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def execution_id(run_id: str, scope: Scope, node_id: str) -> str:
     """
     digest = hashlib.sha256("\x1f".join([run_id, *(f"{name}\x1e{n}" for name, n in scope.path), node_id]).encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def traceparent(run_id: str, execution_id: str) -> str:
+    """Value of a W3C ``traceparent`` header: the run's id is the trace, the first half of the node execution's the span."""
+    return f"00-{uuid.UUID(run_id).hex}-{uuid.UUID(execution_id).hex[:16]}-01"

@@ -6,7 +6,7 @@ import mimetypes
 import posixpath
 from collections.abc import Mapping
 from email.message import Message
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 OFFICE = "application/vnd.openxmlformats-officedocument"
 
@@ -89,8 +89,9 @@ def disposition_of_header(content_disposition: str) -> tuple[str, str]:
 
 
 def name_in_url(url: str) -> str:
-    """The last part of a URL's path, unquoted; empty if the path ends in a slash."""
-    return unquote(posixpath.basename(urlsplit(url).path))
+    """The last part of a URL's path, unquoted; empty if the path ends in a slash. For any text, however wrong it is as a URL."""
+    scheme, mark, rest = url.partition("#")[0].partition("?")[0].partition("://")
+    return unquote(posixpath.basename(rest.partition("/")[2] if mark else scheme))
 
 
 def _header(name: str, value: str) -> Message:

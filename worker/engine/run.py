@@ -59,6 +59,7 @@ class WorkflowRun:
         threads: Threads,
         resume: Resume | None = None,
     ) -> None:
+        graph = graph.entered_at(start.trigger_id)
         self._graph = graph
         self._start = start
         self._ports = ports

@@ -42,7 +42,12 @@ class Schedule:
         return Ready(self._plan.root, None)
 
     def is_skipped(self, node_id: str) -> bool:
-        return node_id in self._skipped
+        """It does not run in this frame: all its edges were skipped, or it lies behind another entry of the graph only."""
+        return node_id in self._skipped or self._is_elsewhere(node_id)
+
+    def _is_elsewhere(self, node_id: str) -> bool:
+        node, root = self._graph.nodes.get(node_id), self._graph.nodes[self._plan.root]
+        return node is not None and node.spec.container_id == root.spec.container_id and node_id not in self._plan.incoming
 
     def complete(self, node_id: str, handle: str) -> Decision:
         """A node ended: take its edges, or only those of ``handle`` if it branches; skips spread first."""

@@ -25,6 +25,8 @@ class RunStart:
     created_at: float
     #: Epoch seconds of the first claim: elapsed time and the time limit count from here, over all attempts.
     started_at: float
+    #: Id of the trigger that fired; None: the run begins at the start node.
+    trigger_id: str | None = None
 
     @property
     def shown_inputs(self) -> dict[str, Any]:

@@ -89,12 +89,14 @@ class VariablePool:
     node's id. Values are shared, not copied, and nobody changes one in place.
     """
 
-    __slots__ = ("_masked", "_masker", "_values", "file_url")
+    __slots__ = ("_masked", "_masker", "_types", "_values", "file_url")
 
     def __init__(self, file_url: FileURL = remote_address) -> None:
         #: Signs the address of a file; used by selectors that end in ``url`` and by renderings.
         self.file_url = file_url
         self._values: dict[str, dict[str, Any]] = {}
+        #: Declared types, by node id and name.
+        self._types: dict[str, dict[str, str]] = {}
         self._masked: Sequence[str] = ()
         self._masker = Masker(())
 
@@ -121,9 +123,19 @@ class VariablePool:
         """Each output becomes a variable ``(node_id, name)``; earlier ones of other names stay."""
         self._values.setdefault(node_id, {}).update(outputs)
 
+    def declare(self, node_id: str, name: str, kind: str) -> None:
+        """Fix the type of a variable for those who write it: an empty list, for one, does not say what may be put into it."""
+        self._types.setdefault(node_id, {})[name] = kind
+
+    def type_at(self, node_id: str, name: str) -> str:
+        """The declared type of a variable that is there, else that of its value."""
+        declared = self._types.get(node_id, {}).get(name)
+        return declared or type_of(self._values[node_id][name])
+
     def remove_node(self, node_id: str) -> None:
         """Forget all outputs of a node; a node without any is fine."""
         self._values.pop(node_id, None)
+        self._types.pop(node_id, None)
 
     def node_values(self, node_id: str) -> dict[str, Any]:
         """Names and values under one first part, in the order in which they were first set; a copy."""
@@ -133,6 +145,7 @@ class VariablePool:
         """A pool whose later writes are invisible here, and the other way round: for the rounds of an iteration."""
         twin = VariablePool(self.file_url)
         twin._values = {node_id: dict(values) for node_id, values in self._values.items()}
+        twin._types = {node_id: dict(types) for node_id, types in self._types.items()}
         return twin
 
     @property
