@@ -1,0 +1,77 @@
+"""What readers of a run were told by earlier attempts, so that a new one tells them only the rest (design.md invariants 3 and 4)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from worker.engine.events import Event, TextChunk
+
+Selector = tuple[str, ...]
+
+
+class Told:
+    """Takes every event of a resumed run, in any order, and gives back what is new of it.
+
+    An event is known by its kind and what it is about: ids and times do not matter. Texts are known by the number of characters
+    that went out for their selector, since a streamed text may come in other pieces the second time.
+    """
+
+    def __init__(self, frames: Iterable[bytes]) -> None:
+        #: Nodes whose ``node_started`` went out: execution id -> (index, created_at).
+        self.started: dict[str, tuple[int, float]] = {}
+        self._events: Counter[Hashable] = Counter()
+        #: Characters that went out, and chunks without any.
+        self._texts: Counter[Selector] = Counter()
+        self._blanks: Counter[Selector] = Counter()
+        for frame in frames:
+            self._learn(orjson.loads(frame))
+
+    def rest(self, event: Event, frame: bytes) -> Event | None:
+        """The event, the end of a text chunk, or None if all of it was told. ``frame`` is the event as ``wire.encode`` makes it."""
+        if isinstance(event, TextChunk):
+            return self._rest_of_text(event)
+        return None if self._take(self._events, identity(orjson.loads(frame))) else event
+
+    def _learn(self, payload: Mapping[str, Any]) -> None:
+        data = payload.get("data", {})
+        if payload["event"] == "text_chunk":
+            self._learn_text(data["text"], tuple(data["from_variable_selector"]))
+            return
+        self._events[identity(payload)] += 1
+        if payload["event"] == "node_started":
+            self.started[data["id"]] = (data["index"], float(data["created_at"]))
+
+    def _learn_text(self, text: str, selector: Selector) -> None:
+        if text:
+            self._texts[selector] += len(text)
+        else:
+            self._blanks[selector] += 1
+
+    def _rest_of_text(self, event: TextChunk) -> TextChunk | None:
+        selector = tuple(event.selector)
+        if not event.text:
+            return None if self._take(self._blanks, selector) else event
+        told = min(self._texts[selector], len(event.text))
+        self._texts[selector] -= told
+        return replace(event, text=event.text[told:]) if told < len(event.text) else None
+
+    @staticmethod
+    def _take(counter: Counter[Any], key: Hashable) -> bool:
+        if counter[key] <= 0:
+            return False
+        counter[key] -= 1
+        return True
+
+
+def identity(payload: Mapping[str, Any]) -> Hashable:
+    """What an event is about: a node execution, one of its retries, a container and its round, or the run."""
+    data = payload.get("data", {})
+    detail = data.get("retry_index") if payload["event"] == "node_retry" else None
+    if payload["event"].endswith("_next"):
+        detail = data.get("index")
+    return payload["event"], data.get("id"), detail
