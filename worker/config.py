@@ -43,7 +43,7 @@ def _entries(value: str) -> tuple[str, ...]:
     return tuple(entry for entry in value.replace(",", " ").split() if entry)
 
 
-EXPECTED = {
+EXPECTED: Mapping[Callable[[str], Any], str] = {
     _text: "text",
     _integer: "a whole number",
     _seconds: "a number of seconds, 0 or more",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from worker.engine.conditions import evaluate
 from worker.engine.containers import Announce, Finish, Move, Round, RoundOutcome, Rounds
+from worker.engine.declared_types import settle_type
 from worker.engine.errors import NodeError, VariableError
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
-from worker.engine.variables import MISSING, VariablePool
+from worker.engine.variables import MISSING, VariablePool, type_of
 from worker.nodes.condition_fields import read_conditions, read_logic
 from worker.nodes.fields import Fields
 
@@ -26,6 +28,9 @@ VARIABLE_TYPES = (
     "array[boolean]",
 )
 
+#: Lists that are written as JSON text only; constants of the other types are written natively or as JSON text.
+JSON_TYPES = frozenset({"array[string]", "array[number]", "array[object]"})
+
 LOOP_END = "loop-end"
 
 
@@ -37,30 +42,39 @@ class LoopVariable:
     value: Any
     is_selector: bool
 
-    def initial(self, pool: VariablePool) -> Any:
-        """Raises ``NodeError`` when there is no such value, or the constant does not fit the type."""
-        if self.is_selector:
-            found = pool.get(tuple(self.value))
-            if found is MISSING:
-                raise NodeError(f"Invalid value for loop variable {self.label}", error_type="ValueError")
-            return found
-        try:
+    def initial(self, pool: VariablePool) -> tuple[str, Any]:
+        """Type and value. Raises ``NodeError`` when there is no such value, or the constant does not fit the type."""
+        if not self.is_selector:
             return constant(self.type, self.value)
-        except ValueError as error:
-            raise NodeError(f"Invalid value for loop variable {self.label}", error_type="ValueError") from error
+        found = pool.get(tuple(self.value))
+        if found is MISSING:
+            raise NodeError(f"Invalid value for loop variable {self.label}", error_type="ValueError")
+        return type_of(found), found
 
 
-def constant(kind: str, value: Any) -> Any:
-    """A constant as the editor wrote it: lists are JSON text, empty ones too; objects and numbers native or JSON text.
+def constant(declared: str, written: Any) -> tuple[str, Any]:
+    """Type and value of a constant as the editor writes it. Raises ``NodeError`` for one that does not fit."""
+    mismatch = ""
+    for value in _readings(declared, written):
+        try:
+            return settle_type(declared, value), value
+        except VariableError as error:
+            mismatch = error.message
+    raise NodeError(mismatch, error_type="TypeMismatchError")
 
-    Raises ``ValueError`` for a text that is no JSON.
-    """
-    if kind == "string":
-        return "" if value is None else str(value)
-    if kind.startswith("array["):
-        found = json.loads(value) if isinstance(value, str) and value.strip() else value
-        return found if isinstance(found, list) else []
-    return json.loads(value) if isinstance(value, str) else value
+
+def _readings(declared: str, written: Any) -> Iterator[Any]:
+    """What the constant may mean, in the order in which that is tried: a list its JSON text; another value itself, then the same."""
+    if declared in JSON_TYPES:
+        try:
+            yield json.loads(written) if isinstance(written, str) and written else []
+        except json.JSONDecodeError as error:
+            raise NodeError(str(error), error_type="JSONDecodeError") from error
+        return
+    yield written
+    if isinstance(written, str):
+        with suppress(json.JSONDecodeError):
+            yield json.loads(written)
 
 
 class LoopNode:
@@ -83,9 +97,11 @@ class LoopNode:
         fields.check()
 
     def open(self, pool: VariablePool, context: NodeContext, children: Sequence[str]) -> Rounds | NodeResult:
-        initial = {variable.label: variable.initial(pool) for variable in self.variables}
-        pool.add_outputs(self.id, initial)
-        return LoopRounds(self, initial, pool, children)
+        typed = {variable.label: variable.initial(pool) for variable in self.variables}
+        for label, (kind, value) in typed.items():
+            pool.declare(self.id, label, kind)
+            pool.set(self.id, label, value)
+        return LoopRounds(self, {label: value for label, (_, value) in typed.items()}, pool, children)
 
     def is_broken(self, pool: VariablePool) -> bool:
         """Raises ``VariableError`` for a variable that is missing."""

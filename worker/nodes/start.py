@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from worker.engine.form_variables import mistake_in
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
@@ -23,10 +23,13 @@ class StartNode:
         self._id = spec.id
 
     def run(self, pool: VariablePool, context: NodeContext) -> NodeResult:
-        """The form values and then the system variables; both are in the pool before the run begins."""
-        system = {f"{SYS}.{name}": value for name, value in pool.node_values(SYS).items()}
-        given = {**pool.node_values(self._id), **system}
+        given = {**pool.node_values(self._id), **system_values(pool)}
         return NodeResult(given, given)
+
+
+def system_values(pool: VariablePool) -> dict[str, Any]:
+    """The system variables as nodes that begin a run show them; like the run's inputs they are in the pool before it begins."""
+    return {f"{SYS}.{name}": value for name, value in pool.node_values(SYS).items()}
 
 
 NODE = StartNode

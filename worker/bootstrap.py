@@ -1,0 +1,127 @@
+"""Joins the parts of a worker process, once, in the process that executes the runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import redis
+
+from worker.active import ActiveRuns
+from worker.bus.commands import CommandListener
+from worker.bus.connection import connect
+from worker.bus.events import EventLog
+from worker.config import Config, process_name
+from worker.dispatcher import CeleryDispatcher
+from worker.engine.memory import SystemClock
+from worker.engine.ports import Ports
+from worker.files import RunFiles
+from worker.graphs import Graphs
+from worker.heartbeat import Heartbeat
+from worker.nodes.registry import Registry
+from worker.outbound.client import GuardedClient
+from worker.periodic import Periodic
+from worker.runner import RunService
+from worker.sandbox.runner import SandboxRunner
+from worker.store.blobs import open_blobs
+from worker.store.deployment import signing_secret
+from worker.store.migrate import check_schema
+from worker.store.session import Database
+from worker.store.signing import FileLinks
+from worker.sweeper import Sweeper
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+logger = logging.getLogger(__name__)
+
+#: SQL connections of a worker (reliability.md P50): transactions are short, so a few serve many runs.
+POOL_SIZE = 4
+POOL_OVERFLOW = 2
+
+#: Seconds beyond ``drain_s`` that runs get to be handed over; what is left then is found by its lease.
+HAND_OVER_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Everything of a worker process that has to be started and ended."""
+
+    runner: RunService
+    active: ActiveRuns
+    heartbeat: Periodic
+    sweeping: Periodic
+    sweeper: Sweeper
+    commands: CommandListener
+    #: Waits to be woken by a signal handler.
+    draining: Periodic
+    http: GuardedClient
+    sandbox: SandboxRunner
+    database: Database
+    client: redis.Redis
+    drain_s: float
+
+    def start(self) -> None:
+        self.heartbeat.start()
+        self.sweeping.start()
+        self.commands.start()
+        self.draining.start()
+
+    def begin_stop(self) -> None:
+        """Begin to hand over the runs in progress; returns at once, so that a signal handler may call it."""
+        self.draining.wake()
+
+    def stop(self) -> None:
+        """Hand over the runs in progress, then end every thread and connection. Takes ``drain_s`` seconds and a little."""
+        self.runner.drain()
+        self.sweeping.stop()
+        self.sweeper.resign()
+        if not self.active.wait_empty(self.drain_s + HAND_OVER_S):
+            logger.error("%d runs could not be handed over in time; they are left to their leases.", len(self.active))
+        self.draining.stop()
+        self.commands.close()
+        self.heartbeat.stop()
+        self.sandbox.close()
+        self.http.close()
+        self.database.dispose()
+        self.client.close()
+
+
+def build_worker(config: Config, celery: Celery, environ: Mapping[str, str]) -> Worker:
+    """Connect everything; nothing runs yet. Raises ``ConfigError``, ``SchemaError`` and ``StorageUnavailable``."""
+    owner = process_name()
+    database = Database.connect(config, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW)
+    check_schema(database)
+    client = connect(config)
+    log = EventLog(client, config)
+    active = ActiveRuns()
+    dispatcher = CeleryDispatcher(celery, client, config.redis_prefix)
+    http = GuardedClient(config.outbound_allow)
+    sandbox = SandboxRunner(config.limits)
+    blobs = open_blobs(config, database)
+    links = FileLinks(config.secret_key or database.transact(signing_secret), config.files_url, config.files_access_timeout_s)
+
+    def ports(app_id: str) -> Ports:
+        files = RunFiles(app_id, database, blobs, links, http)
+        return Ports(http=http, code=sandbox, templates=sandbox, files=files, clock=SystemClock(), limits=config.limits)
+
+    runner = RunService(database, log, Graphs(database, Registry()), ports, active, dispatcher, config, owner, environ)
+    heartbeat = Periodic("heartbeat", config.heartbeat_s, Heartbeat(database, active, owner, config.lease_s).beat)
+    sweeper = Sweeper(database, log, dispatcher, config, owner, links.of_app)
+    return Worker(
+        runner=runner,
+        active=active,
+        heartbeat=heartbeat,
+        sweeping=Periodic("sweeper", config.sweep_s, sweeper.sweep),
+        sweeper=sweeper,
+        # Requests may have been missed before the channel stood: a heartbeat finds their flags.
+        commands=CommandListener(client, config, active.stop, heartbeat.wake),
+        draining=Periodic("drain", None, runner.drain),
+        http=http,
+        sandbox=sandbox,
+        database=database,
+        client=client,
+        drain_s=config.drain_s,
+    )

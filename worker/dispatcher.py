@@ -1,0 +1,66 @@
+"""Sends runs to the workers: a message is a hint that a run waits in SQL (reliability.md section 0)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import redis
+from kombu.exceptions import OperationalError
+
+from worker.broker import QUEUE, TASK
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+logger = logging.getLogger(__name__)
+
+
+class Dispatcher(Protocol):
+    """May lose a message, never a run: the sweeper sends again what nobody claimed."""
+
+    def send(self, run_id: str, task_id: str) -> bool:
+        """Ask for a worker. False: the broker is away."""
+
+    def backlog(self) -> int | None:
+        """Messages that wait for a worker; None: the broker is away."""
+
+
+class CeleryDispatcher:
+    """Sends Celery tasks; the task's id is the run's ``task_id``, by which it is revoked."""
+
+    def __init__(self, app: Celery, client: redis.Redis, prefix: str) -> None:
+        self._app = app
+        self._client = client
+        self._queue = prefix + QUEUE
+
+    def send(self, run_id: str, task_id: str) -> bool:
+        try:
+            self._app.send_task(TASK, args=[run_id], task_id=task_id, queue=QUEUE, ignore_result=True)
+        except OperationalError as error:
+            logger.warning("The task of run %s could not be sent; it is sent again later: %s", run_id, error)
+            return False
+        return True
+
+    def backlog(self) -> int | None:
+        try:
+            return int(self._client.llen(self._queue))
+        except redis.RedisError:
+            return None
+
+
+@dataclass(slots=True)
+class MemoryDispatcher:
+    """Keeps what it is told to send."""
+
+    #: ``(run id, task id)``, in order.
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    waiting: int | None = 0
+
+    def send(self, run_id: str, task_id: str) -> bool:
+        self.sent.append((run_id, task_id))
+        return True
+
+    def backlog(self) -> int | None:
+        return self.waiting

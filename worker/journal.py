@@ -1,0 +1,280 @@
+"""Where a run tells what happened: numbered events to readers, results and events to SQL (engine/ports.py ``Journal``).
+
+Two writers with one order. SQL gets node results and the events up to them in one transaction, at checkpoints; the log gets every
+event soon after it happened. The end of a run is committed first and published then (design.md invariants 4 to 6).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import redis
+from sqlalchemy.orm import Session
+
+from worker.bus.events import UNSTORED_EVENTS
+from worker.bus.ports import EventLogPort
+from worker.bus.replay import Told
+from worker.bus.wire import Envelope, encode, encode_error
+from worker.engine.errors import RunFenced
+from worker.engine.events import STOPPED_TEXT, Event, RunFinished, RunStatus
+from worker.engine.ports import Clock
+from worker.engine.record import NodeRecord
+from worker.engine.variables import FileURL, to_json
+from worker.history import History, Tally
+from worker.store.claims import Claim, finish_run, release_run, save_progress
+from worker.store.errors import StorageUnavailable
+from worker.store.events import EventStretch
+from worker.store.session import Database
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: An event waits for company this long, or until this many bytes have come together.
+FLUSH_S = 0.05
+FLUSH_BYTES = 64 * 1024
+
+#: Bytes and number of events that may wait for a checkpoint; beyond, they are stored without one. Bounds memory, what a resumed run
+#: reads from the log, and what the log must not trim yet.
+BACKLOG_BYTES = 1024 * 1024
+BACKLOG_EVENTS = UNSTORED_EVENTS
+
+#: Seconds for which the log is left alone after it failed.
+LOG_PAUSE_S = 1.0
+
+#: Seconds for which the end of a run is offered to a log that fails, and between two tries; after that readers find it in SQL.
+FINAL_PATIENCE_S = 2.0
+FINAL_PAUSE_S = 0.3
+
+#: Seconds between tries to write to a database that does not answer.
+STORE_PAUSE_S = 0.5
+
+
+class RunJournal:
+    """The journal of one claim. All methods raise ``RunFenced`` once the claim is not in force any more.
+
+    They raise it too when the database stays away for ``patience_s`` seconds, the time that the lease lasts: by then the run may be
+    somebody else's, and if it is not, the sweeper gives it away.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        envelope: Envelope,
+        database: Database,
+        log: EventLogPort,
+        clock: Clock,
+        *,
+        patience_s: float,
+        history: History | None = None,
+    ) -> None:
+        history = history or History()
+        self._claim = claim
+        self._envelope = envelope
+        self._database = database
+        self._log = log
+        self._clock = clock
+        self._patience_s = patience_s
+        self._began = clock.monotonic()
+        self._told = Told(history.frames) if history.frames else None
+        self._tally = Tally.of(history.records)
+        #: Number of the last event.
+        self._last = len(history.frames)
+        #: Events that SQL lacks, up to the last one.
+        self._unstored: list[bytes] = list(history.frames[history.stored :])
+        self._unstored_bytes = sum(map(len, self._unstored))
+        #: Events that the log lacks, up to the last one.
+        self._unpublished: list[bytes] = []
+        self._unpublished_bytes = 0
+        self._flush_at = 0.0
+        #: The log failed lately: leave it alone until then.
+        self._log_pause_until: float | None = None
+        #: Results that SQL lacks, with their positions.
+        self._records: list[tuple[int, NodeRecord]] = []
+        self._position = len(history.records)
+
+    @property
+    def started(self) -> dict[str, tuple[int, float]]:
+        """Nodes that readers saw start before this attempt (engine/start.py ``Resume.started``)."""
+        return {} if self._told is None else self._told.started
+
+    # ---- engine/ports.py Journal
+
+    def emit(self, event: Event) -> None:
+        frame = encode(event, self._envelope)
+        if self._told is not None:
+            rest = self._told.rest(event, frame)
+            if rest is None:
+                return
+            frame = frame if rest is event else encode(rest, self._envelope)
+        self._append_frame(frame)
+        self._unstored.append(frame)
+        self._unstored_bytes += len(frame)
+        if self._unpublished_bytes > FLUSH_BYTES or self._clock.monotonic() >= self._flush_at:
+            self.flush()
+        if self._unstored_bytes > BACKLOG_BYTES or len(self._unstored) >= BACKLOG_EVENTS:
+            self._commit()
+
+    def record(self, record: NodeRecord, *, durable: bool) -> None:
+        self._position += 1
+        self._records.append((self._position, record))
+        self._tally.add(record)
+        if durable:
+            self._commit()
+
+    def flush(self) -> None:
+        if self._unpublished and not self._is_log_paused():
+            self._publish(is_terminal=False)
+
+    # ---- ends
+
+    def finish(self, finished: RunFinished) -> RunFinished:
+        """Make the end of the run durable, then tell it; answers how it really ended: a stop that was requested beats a success."""
+        frame = encode(finished, self._envelope)
+        if not self._store_end(finished, frame):
+            finished = replace(finished, status=RunStatus.STOPPED, error=STOPPED_TEXT)
+            frame = encode(finished, self._envelope)
+            self._store_end(finished, frame)
+        self._publish_end()
+        return finished
+
+    def close(self, status: RunStatus, error: str) -> RunFinished:
+        """End a run that no engine brings to its end, with what its nodes have added up to so far."""
+        return self.finish(self._finished(status, error))
+
+    def refuse(self, code: str, error: str, http_status: int) -> None:
+        """End, as failed, a run that cannot be executed at all: by an ``error`` event, unless readers saw it start already."""
+        # What is not stored yet may be what could not be stored.
+        self._records = []
+        if self._last:
+            self.close(RunStatus.FAILED, error)
+            return
+        self._store_end(self._finished(RunStatus.FAILED, error), encode_error(code, error, http_status, self._envelope))
+        self._publish_end()
+
+    def hand_over(self) -> bool:
+        """Give the run back to be executed elsewhere, with all that is known. False: it is to be stopped, and still this claim's."""
+        self.flush()
+
+        def give_back(session: Session) -> bool:
+            self._save(session)
+            return release_run(session, self._claim.run_id, self._claim.attempt)
+
+        return self._persist(give_back)
+
+    def _finished(self, status: RunStatus, error: str) -> RunFinished:
+        return RunFinished(
+            status=status,
+            outputs=self._tally.outputs,
+            error=error,
+            elapsed_s=self._claim.elapsed_s + self._clock.monotonic() - self._began,
+            total_tokens=self._tally.total_tokens,
+            total_steps=self._tally.total_steps,
+            exceptions_count=self._tally.exceptions_count,
+            created_at=self._claim.created_at,
+            finished_at=self._clock.now(),
+        )
+
+    # ---- SQL
+
+    def _commit(self) -> None:
+        if self._records or self._unstored:
+            self._persist(self._save)
+            self._note_stored()
+
+    def _save(self, session: Session) -> None:
+        save_progress(session, self._claim.run_id, self._claim.attempt, self._records, self._stretch(self._unstored))
+
+    def _store_end(self, finished: RunFinished, frame: bytes) -> bool:
+        """False: nothing was written, since the run is to be stopped."""
+        outputs = to_json(finished.outputs, lambda file: "")
+        events = self._stretch([*self._unstored, frame])
+        claim = self._claim
+        if not self._persist(lambda session: finish_run(session, claim.run_id, claim.attempt, finished, outputs, self._records, events)):
+            return False
+        self._note_stored()
+        self._append_frame(frame)
+        return True
+
+    def _stretch(self, frames: list[bytes]) -> EventStretch | None:
+        first = self._last - len(self._unstored) + 1
+        return EventStretch.of(first, frames) if frames else None
+
+    def _note_stored(self) -> None:
+        self._records = []
+        self._unstored = []
+        self._unstored_bytes = 0
+        if self._log_pause_until is not None:
+            # Readers find these in SQL; the log will have a gap there, which it accepts.
+            self._unpublished = []
+            self._unpublished_bytes = 0
+
+    def _persist(self, work: Callable[[Session], T]) -> T:
+        """``work`` in a transaction, again and again while the database is away: a run pauses then, it does not fail."""
+        give_up_at = self._clock.monotonic() + self._patience_s
+        while True:
+            try:
+                return self._database.transact(work)
+            except StorageUnavailable as error:
+                logger.warning("Run %s waits for the database: %s", self._claim.run_id, error)
+                if self._clock.monotonic() >= give_up_at:
+                    raise RunFenced from error
+            time.sleep(STORE_PAUSE_S)
+
+    # ---- the log
+
+    def _append_frame(self, frame: bytes) -> None:
+        if not self._unpublished:
+            self._flush_at = self._clock.monotonic() + FLUSH_S
+        self._last += 1
+        self._unpublished.append(frame)
+        self._unpublished_bytes += len(frame)
+
+    def _is_log_paused(self) -> bool:
+        return self._log_pause_until is not None and self._clock.monotonic() < self._log_pause_until
+
+    def _publish(self, *, is_terminal: bool) -> bool:
+        """False: the log is away. What it missed follows with a later flush, or is read from SQL."""
+        try:
+            self._append(is_terminal)
+        except redis.RedisError as error:
+            logger.warning("Events of run %s could not be published: %s", self._claim.run_id, error)
+            self._log_pause_until = self._clock.monotonic() + LOG_PAUSE_S
+            return False
+        self._log_pause_until = None
+        self._unpublished = []
+        self._unpublished_bytes = 0
+        return True
+
+    def _append(self, is_terminal: bool) -> None:
+        claim, stored = self._claim, self._last - len(self._unstored)
+        first = self._last - len(self._unpublished) + 1
+        last = self._log.append(claim.run_id, claim.attempt, first, self._unpublished, stored=stored, is_terminal=is_terminal)
+        if last < self._last and self._unstored:
+            # The log came back empty: it gets again what readers could find nowhere else.
+            self._log.append(claim.run_id, claim.attempt, stored + 1, self._unstored, stored=stored, is_terminal=is_terminal)
+
+    def _publish_end(self) -> None:
+        give_up_at = self._clock.monotonic() + min(self._patience_s, FINAL_PATIENCE_S)
+        while not self._publish(is_terminal=True):
+            if self._clock.monotonic() >= give_up_at:
+                logger.error("The end of run %s could not be published; readers find it in SQL.", self._claim.run_id)
+                return
+            time.sleep(FINAL_PAUSE_S)
+
+
+def envelope_of(claim: Claim, file_url: FileURL) -> Envelope:
+    """What the frames of the claim's run have in common."""
+    return Envelope(
+        run_id=claim.run_id,
+        task_id=claim.task_id,
+        workflow_id=claim.workflow_id,
+        sequence_number=claim.sequence_number,
+        end_user_id=claim.end_user_id,
+        user=claim.user,
+        file_url=file_url,
+    )

@@ -1,0 +1,159 @@
+"""One run from claim to end; joins engine, store and bus (design.md, "One run, end to end")."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import redis
+
+from worker.active import ActiveRun, ActiveRuns
+from worker.bus.ports import EventLogPort
+from worker.closing import start_of
+from worker.config import Config
+from worker.dispatcher import Dispatcher
+from worker.engine.environment import environment_values
+from worker.engine.errors import EngineError, RunDrained, RunFenced
+from worker.engine.events import STOPPED_TEXT, RunFinished, RunStatus
+from worker.engine.execution import Threads
+from worker.engine.inbox import Inbox
+from worker.engine.ports import Ports
+from worker.engine.run import WorkflowRun
+from worker.engine.start import Resume
+from worker.graphs import CompiledWorkflow, Graphs
+from worker.history import History, load_history
+from worker.journal import RunJournal, envelope_of
+from worker.store.claims import Claim, claim, release_run
+from worker.store.errors import StorageUnavailable
+from worker.store.session import Database
+
+logger = logging.getLogger(__name__)
+
+#: Code of the ``error`` event of a run that could not be executed as a whole (api-contract.md section 9, Q5).
+REFUSED = ("workflow_request_error", 400)
+
+#: Process environment variables with this prefix supply values for environment variables of workflows (dsl.md section 7.1).
+ENVIRONMENT_PREFIX = "PENSTOCK_ENV_"
+
+
+class RunService:
+    """Executes runs for the tasks of one process; every method is called from any thread."""
+
+    def __init__(
+        self,
+        database: Database,
+        log: EventLogPort,
+        graphs: Graphs,
+        ports: Callable[[str], Ports],
+        active: ActiveRuns,
+        dispatcher: Dispatcher,
+        config: Config,
+        owner: str,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._graphs = graphs
+        #: The ports of an app, by its id.
+        self._ports = ports
+        self._active = active
+        self._dispatcher = dispatcher
+        self._config = config
+        self._owner = owner
+        self._supplied = {
+            name.removeprefix(ENVIRONMENT_PREFIX): value for name, value in environ.items() if name.startswith(ENVIRONMENT_PREFIX)
+        }
+        self._threads = Threads()
+        self._is_draining = False
+
+    def execute(self, run_id: str, task_id: str) -> None:
+        """Execute a run if it waits for a worker; a message that came twice or too late finds nothing to do."""
+        if self._is_draining:
+            self._dispatcher.send(run_id, task_id)
+            return
+        leased_at = time.monotonic()
+        try:
+            held = self._database.transact(lambda session: claim(session, run_id, self._owner, self._config.lease_s))
+        except StorageUnavailable as error:
+            logger.warning("Run %s could not be claimed; its task is sent again later: %s", run_id, error)
+            return
+        if held is None:
+            logger.info("Run %s has a worker or an end already.", run_id)
+            return
+        self._execute_claimed(held, ActiveRun(run_id, held.attempt, Inbox(), leased_at))
+
+    def drain(self) -> None:
+        """Take no more runs, and hand over those in progress: nodes in flight get ``drain_s`` seconds. Again is the same as once."""
+        if not self._is_draining:
+            self._is_draining = True
+            self._active.drain(self._config.drain_s)
+
+    def _execute_claimed(self, held: Claim, run: ActiveRun) -> None:
+        self._active.add(run)
+        if self._is_draining:
+            run.inbox.drain(self._config.drain_s)
+        try:
+            self._attempt(held, run.inbox)
+        except RunFenced:
+            logger.warning("Run %s belongs to another worker now (this was attempt %d).", held.run_id, held.attempt)
+        except StorageUnavailable as error:
+            logger.warning("Run %s is left to its lease: %s", held.run_id, error)
+        finally:
+            self._active.remove(run)
+
+    def _attempt(self, held: Claim, inbox: Inbox) -> None:
+        try:
+            history = load_history(self._database, self._log, held)
+        except redis.RedisError as error:
+            logger.warning("Run %s waits until its log can be read: %s", held.run_id, error)
+            self._database.transact(lambda session: release_run(session, held.run_id, held.attempt))
+            return
+        ports = self._ports(held.app_id)
+        journal = RunJournal(
+            held,
+            envelope_of(held, ports.files.url),
+            self._database,
+            self._log,
+            ports.clock,
+            patience_s=self._config.lease_s,
+            history=history,
+        )
+        try:
+            finished = self._run(held, ports, journal, inbox, history)
+        except RunDrained:
+            self._hand_over(held, journal)
+        except EngineError as error:
+            journal.refuse(REFUSED[0], error.message, REFUSED[1])
+        except Exception as error:  # The other of the two places: whatever happens, the run gets its end.
+            logger.exception("Run %s failed in a way that nobody foresaw.", held.run_id)
+            journal.refuse(REFUSED[0], f"The run failed unexpectedly ({type(error).__name__}).", REFUSED[1])
+        else:
+            ended = journal.finish(finished)
+            logger.info("Run %s %s after %.3f s.", held.run_id, ended.status, ended.elapsed_s)
+
+    def _run(self, held: Claim, ports: Ports, journal: RunJournal, inbox: Inbox, history: History) -> RunFinished:
+        if history.problem is not None:
+            raise history.problem
+        compiled = self._graphs.get(held.workflow_id)
+        return WorkflowRun(
+            compiled.graph,
+            compiled.responses,
+            start_of(held, self._environment(compiled)),
+            ports=ports,
+            journal=journal,
+            inbox=inbox,
+            threads=self._threads,
+            resume=Resume(history.records, journal.started),
+        ).execute()
+
+    def _environment(self, compiled: CompiledWorkflow) -> dict[str, Any]:
+        return environment_values(compiled.workflow.environment, self._supplied)
+
+    def _hand_over(self, held: Claim, journal: RunJournal) -> None:
+        if journal.hand_over():
+            logger.info("Run %s is handed to another worker.", held.run_id)
+            self._dispatcher.send(held.run_id, held.task_id)
+        else:
+            journal.close(RunStatus.STOPPED, STOPPED_TEXT)
