@@ -93,6 +93,7 @@ def run_of(
     inputs: Mapping[str, Any] | None = None,
     environment: Mapping[str, Any] | None = None,
     elapsed_s: float = 0.0,
+    trigger_id: str | None = None,
 ) -> tuple[WorkflowRun, MemoryJournal, Inbox]:
     journal, inbox, made_ports = journal or MemoryJournal(), inbox or Inbox(), ports(limits)
     now = made_ports.clock.now()
@@ -104,6 +105,7 @@ def run_of(
         environment=environment or {},
         created_at=now,
         started_at=now - elapsed_s,
+        trigger_id=trigger_id,
     )
     run = WorkflowRun(
         made, ResponsePlan.of(made), begin, ports=made_ports, journal=journal, inbox=inbox, threads=Threads(idle_s=0.2), resume=resume

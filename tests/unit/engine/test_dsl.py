@@ -247,9 +247,12 @@ def test_start_and_triggers_exclude_each_other():
     assert messages == ["Start node and trigger nodes cannot coexist in the same workflow"]
 
 
-def test_a_workflow_may_begin_at_triggers():
-    doc = document(nodes=[node("t", "trigger-schedule"), node("end", "end", outputs=[])], edges="t>end")
-    assert found(doc, None) == []
+@pytest.mark.parametrize("registry", [None, REGISTRY])
+def test_a_workflow_may_begin_at_triggers_which_is_said(registry):
+    doc = document(nodes=[node("t", "trigger-schedule"), node("u", "trigger-webhook"), node("end", "end", outputs=[])], edges="t>end u>end")
+    examination = examine(doc, registry)
+    assert [(finding.level, finding.code, finding.node_id) for finding in examination.findings] == [("warning", "only_triggers", "t")]
+    assert [item.id for item in examination.workflow.nodes] == ["t", "u", "end"]
 
 
 def test_a_workflow_without_end_is_warned_of():

@@ -16,6 +16,21 @@ def pool():
     return pool
 
 
+def test_a_declared_type_stays_whatever_is_written(pool):
+    pool.declare("code", "list", "array[string]")
+    pool.set("code", "list", [])
+    assert pool.type_at("code", "list") == pool.copy().type_at("code", "list") == "array[string]"
+    pool.remove_node("code")
+    pool.set("code", "list", [])
+    assert pool.type_at("code", "list") == "array[any]"
+
+
+def test_a_copy_does_not_hear_of_later_declarations(pool):
+    twin = pool.copy()
+    pool.declare("code", "list", "array[string]")
+    assert twin.type_at("code", "list") == "array[number]"
+
+
 @pytest.mark.parametrize(
     ("selector", "value"),
     [

@@ -128,19 +128,77 @@ def test_a_loop_variable_that_points_nowhere_fails_the_loop():
     [
         ("string", "text", "text"),
         ("string", '{"not": "parsed"}', '{"not": "parsed"}'),
-        ("number", 3, 3),
-        ("number", "2.5", 2.5),
         ("boolean", True, True),
+        ("boolean", "false", False),
         ("object", '{"a": 1}', {"a": 1}),
         ("object", {"a": 1}, {"a": 1}),
         ("array[string]", '["a"]', ["a"]),
+        ("array[string]", ["written natively"], []),
         ("array[number]", "", []),
+        ("array[number]", "[1, 2.5]", [1, 2.5]),
         ("array[object]", None, []),
         ("array[boolean]", [True], [True]),
+        ("array[boolean]", "[true]", [True]),
+        ("array[boolean]", [], []),
     ],
 )
 def test_constants_take_the_type_of_their_variable(kind, written, value):
-    assert constant(kind, written) == value
+    assert constant(kind, written) == (kind, value)
+
+
+@pytest.mark.parametrize(("written", "kind", "value"), [(3, "integer", 3), (2.0, "float", 2.0), ("2.5", "float", 2.5), ("7", "integer", 7)])
+def test_a_number_is_an_integer_or_a_float(written, kind, value):
+    found = constant("number", written)
+    assert (found, type(found[1])) == ((kind, value), type(value))
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "error_type", "text"),
+    [
+        ("string", 5, "TypeMismatchError", "Type mismatch: expected string, but got integer, value=5"),
+        ("string", None, "TypeMismatchError", "Type mismatch: expected string, but got none, value=None"),
+        ("number", "", "TypeMismatchError", "Type mismatch: expected number, but got string, value="),
+        ("number", "x", "TypeMismatchError", "Type mismatch: expected number, but got string, value=x"),
+        ("number", "true", "TypeMismatchError", "Type mismatch: expected number, but got boolean, value=True"),
+        ("number", True, "TypeMismatchError", "Type mismatch: expected number, but got boolean, value=True"),
+        ("object", "[1]", "TypeMismatchError", "Type mismatch: expected object, but got array[number], value=[1]"),
+        ("array[string]", "[1]", "TypeMismatchError", "Type mismatch: expected array[string], but got array[number], value=[1]"),
+        ("array[string]", "a, b", "JSONDecodeError", "Expecting value: line 1 column 1 (char 0)"),
+        ("array[boolean]", "", "TypeMismatchError", "Type mismatch: expected array[boolean], but got string, value="),
+    ],
+)
+def test_a_constant_that_does_not_fit_its_type_fails_the_loop(kind, written, error_type, text):
+    with pytest.raises(NodeError) as caught:
+        constant(kind, written)
+    assert (caught.value.error_type, str(caught.value)) == (error_type, text)
+
+
+def test_a_wrong_constant_fails_the_loop_before_its_first_event():
+    run, journal, _ = run_of(app_of(loop(variable("i", "many"))))
+
+    assert run.execute().error == "Type mismatch: expected number, but got string, value=many"
+    assert "CS" not in story(journal.events)
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        (variable("x", "[]", "array[string]"), "array[string]"),
+        (variable("x", 0), "integer"),
+        (variable("x", ["start", "lim"], value_type="variable"), "integer"),
+    ],
+)
+def test_variables_keep_the_type_that_they_begin_with(made, kind):
+    kinds = []
+
+    def change(pool, context):
+        kinds.append(pool.type_at("lp", "x"))
+        return NodeResult(writes=[(("lp", "x"), ["list", 1])])
+
+    run, _, _ = run_of(app_of(loop(made, count=2), change))
+    run.execute()
+
+    assert kinds == [kind, kind]
 
 
 def test_a_resumed_loop_goes_on_in_the_round_it_was_in():
