@@ -1,0 +1,110 @@
+"""Accepts runs: the row is committed, then a task is sent that says so. The only caller of Celery in this process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis import RedisError
+
+from worker.broker import QUEUE, TASK, celery_settings
+from worker.bus.ports import ListenerPort, SubscriptionPort
+from worker.config import Config
+from worker.store.runs import NewRun, accept_run
+from worker.store.session import Database
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a request waits for the broker. The sweeper sends again what was not sent, so nothing is lost by going on.
+PATIENCE_S = 3.0
+
+#: What sending raises while the broker is away.
+FAILURES = (OperationalError, RedisError, OSError)
+
+
+class Dispatcher(Protocol):
+    """The way to the workers. It may lose what it is told: SQL has runs and stop requests."""
+
+    def send(self, run_id: str, task_id: str) -> None:
+        """Ask for a worker to execute a run."""
+
+    def revoke(self, task_id: str) -> None:
+        """Spare the workers a task that is not to be executed any more; does not wait for them."""
+
+
+class CeleryDispatcher:
+    """Sends Celery tasks. A broker that hangs costs a request ``PATIENCE_S`` seconds at most."""
+
+    def __init__(self, config: Config) -> None:
+        self._celery = Celery("penstock", set_as_current=False)
+        self._celery.conf.update(celery_settings(config))
+
+    def send(self, run_id: str, task_id: str) -> None:
+        sending = self._start(lambda: self._send(run_id, task_id))
+        sending.join(PATIENCE_S)
+        if sending.is_alive():
+            log.warning("The broker takes long to accept the task of run %s.", run_id)
+
+    def revoke(self, task_id: str) -> None:
+        self._start(lambda: self._revoke(task_id))
+
+    def _start(self, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, name="celery", daemon=True)
+        thread.start()
+        return thread
+
+    def _send(self, run_id: str, task_id: str) -> None:
+        try:
+            self._celery.send_task(TASK, args=[run_id], task_id=task_id, queue=QUEUE, ignore_result=True)
+        except FAILURES as error:
+            log.warning("The task of run %s could not be sent; the sweeper sends it later: %s", run_id, error)
+
+    def _revoke(self, task_id: str) -> None:
+        try:
+            self._celery.control.revoke(task_id)
+        except FAILURES as error:
+            log.warning("Task %s could not be revoked; its worker finds the stop in SQL: %s", task_id, error)
+
+
+@dataclass(slots=True)
+class MemoryDispatcher:
+    """Keeps what it is told."""
+
+    #: ``(run id, task id)``, in order.
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+
+    def send(self, run_id: str, task_id: str) -> None:
+        self.sent.append((run_id, task_id))
+
+    def revoke(self, task_id: str) -> None:
+        self.revoked.append(task_id)
+
+
+class Intake:
+    """Accepts runs for the requests of this process."""
+
+    def __init__(self, database: Database, listener: ListenerPort, dispatcher: Dispatcher) -> None:
+        self._database = database
+        self._listener = listener
+        self._dispatcher = dispatcher
+
+    def accept(self, run: NewRun) -> SubscriptionPort:
+        """Store a run and have it executed; answers its news from the first event on, since no worker can know of the run before.
+
+        Raises ``StorageUnavailable``; nothing is stored then.
+        """
+        with self._database.begin() as session:
+            accept_run(session, run)
+        subscription = self._listener.subscribe(run.run_id)
+        try:
+            self._dispatcher.send(run.run_id, run.task_id)
+        except BaseException:
+            subscription.close()
+            raise
+        return subscription

@@ -1,0 +1,28 @@
+"""Checks ``json_object`` inputs against the schema that the form declares (api-contract.md section 3.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonschema import SchemaError, ValidationError
+from jsonschema.validators import validator_for
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+#: Knows no other documents, so that a schema cannot make the API fetch one.
+NO_DOCUMENTS: Registry[Any] = Registry()
+
+
+def mismatch(schema: Any, value: Any) -> str | None:
+    """Why a value does not fit a schema, in the validator's words; None if it does."""
+    kind = validator_for(schema)
+    try:
+        kind.check_schema(schema)
+        kind(schema, registry=NO_DOCUMENTS).validate(value)
+    except ValidationError as error:
+        return str(error.message)
+    except SchemaError as error:
+        return f"the schema itself is invalid: {error.message}"
+    except Unresolvable as error:
+        return f"the schema refers to something unknown: {error}"
+    return None

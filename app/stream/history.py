@@ -1,0 +1,30 @@
+"""What SQL has of a run's events, for relays."""
+
+from __future__ import annotations
+
+from app.errors import APIError
+from app.stream.relay import Past
+from worker.bus.ports import LogEntry
+from worker.store.events import read_events
+from worker.store.runs import active_status
+from worker.store.session import Database
+
+#: How the frames begin that end a run.
+ENDINGS = (b'{"event":"workflow_finished",', b'{"event":"error",')
+
+
+class RunHistory:
+    """``relay.History`` of one run."""
+
+    def __init__(self, database: Database, run_id: str) -> None:
+        self._database = database
+        self._run_id = run_id
+
+    def read(self, after: int, count: int) -> Past:
+        # The status first: a run that is over then has all its events, and one that ends meanwhile is looked at again.
+        with self._database.read() as session:
+            status = active_status(session, [self._run_id]).get(self._run_id)
+            found = read_events(session, self._run_id, after, count)
+        if status is None:
+            raise APIError("not_found", "Workflow run not found")
+        return Past([LogEntry(number, frame, frame.startswith(ENDINGS)) for number, frame in found], status.is_final)

@@ -1,0 +1,124 @@
+"""A run request from its body to what is stored (api-contract.md section 2.1, "Order of checks"): steps 2 to 9."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Request
+
+from app.auth import caller, require_workflow_app
+from app.body import json_object, required_user
+from app.errors import APIError, invalid_param
+from app.json_schema import mismatch
+from app.parts import Parts
+from app.published import PublishedWorkflow
+from app.schemas.fields import load
+from app.schemas.runs import RunRequest
+from worker.engine.variables import to_json
+from worker.store.end_users import ensure_end_user, find_end_user
+from worker.store.keys import KeyedApp
+from worker.store.runs import NewRun
+
+TRACE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+RUN_REQUEST = RunRequest()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request whose form is right; whether the workflow can take it is still open."""
+
+    app: KeyedApp
+    user: str
+    end_user_id: str
+    inputs: dict[str, Any]
+    files: list[Any] | None
+    is_streaming: bool
+    trace_id: str | None
+
+
+def read_order(parts: Parts, request: Request) -> Order:
+    """Steps 2 to 5; the end user is stored, whatever comes after. Raises ``APIError``."""
+    body = json_object(request)
+    user = required_user(body.get("user"))
+    end_user_id = end_user(parts, user)
+    app = require_workflow_app()
+    fields = load(RUN_REQUEST, body)
+    return Order(
+        app=app,
+        user=user,
+        end_user_id=end_user_id,
+        inputs=fields["inputs"],
+        files=fields["files"],
+        is_streaming=fields["response_mode"] == "streaming",
+        trace_id=trace_id(request, fields["trace_id"]),
+    )
+
+
+def end_user(parts: Parts, user: str | None) -> str:
+    """Id of the caller's end user, made on first use: only then does the request wait for its turn to write."""
+    app_id = caller().app_id
+    with parts.database.read() as session:
+        known = find_end_user(session, app_id, user)
+    return known or parts.database.transact(lambda session: ensure_end_user(session, app_id, user))
+
+
+def trace_id(request: Request, in_body: Any) -> str | None:
+    """The first of four places that holds a valid one; anything else is ignored."""
+    parent = TRACEPARENT.fullmatch(request.headers.get("Traceparent", ""))
+    candidates = (request.headers.get("X-Trace-Id"), request.args.get("trace_id"), in_body, parent[1] if parent else None)
+    return next((text for text in candidates if isinstance(text, str) and TRACE_ID.fullmatch(text)), None)
+
+
+def choose_workflow(parts: Parts, app: KeyedApp, version: str | None) -> PublishedWorkflow:
+    """Step 7: the current version, or the one named. Raises ``APIError``, ``GraphError``."""
+    if version is not None:
+        return named_workflow(parts, app, version)
+    found = parts.published.find(app.app_id, app.workflow_id) if app.workflow_id else None
+    if found is None:
+        raise invalid_param("Workflow not published")
+    return found
+
+
+def named_workflow(parts: Parts, app: KeyedApp, version: str) -> PublishedWorkflow:
+    try:
+        workflow_id = str(uuid.UUID(version))
+    except ValueError as error:
+        raise APIError("bad_request", f"Invalid workflow_id format: '{version}'. ") from error
+    found = parts.published.find(app.app_id, workflow_id)
+    if found is None:
+        raise APIError("not_found", f"Workflow not found with id: {version}")
+    return found
+
+
+def new_run(parts: Parts, order: Order, workflow: PublishedWorkflow) -> NewRun:
+    """Steps 8 and 9: files and inputs against the form. Raises ``FormError``."""
+    resolve = parts.files.references(order.app.app_id, order.end_user_id)
+    files = workflow.form.prepare_files(order.files, resolve)
+    values = workflow.form.prepare(order.inputs, resolve, mismatch)
+    run_id = str(uuid.uuid4())
+    system = {
+        "sys.files": files,
+        "sys.user_id": order.user,
+        "sys.app_id": order.app.app_id,
+        "sys.workflow_id": workflow.workflow_id,
+        "sys.workflow_run_id": run_id,
+        "sys.timestamp": int(time.time()),
+    }
+    return NewRun(
+        run_id=run_id,
+        task_id=str(uuid.uuid4()),
+        app_id=order.app.app_id,
+        workflow_id=workflow.workflow_id,
+        workflow_version=workflow.version,
+        end_user_id=order.end_user_id,
+        # Addresses expire, so none is stored: whoever shows the inputs signs them anew.
+        inputs=to_json({**values, **system}, lambda file: ""),
+        time_limit_s=parts.config.limits.workflow_max_execution_time,
+        trace_id=order.trace_id,
+    )

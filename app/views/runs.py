@@ -1,0 +1,143 @@
+"""Run a workflow, look at a run, stop it (api-contract.md sections 2.1 to 2.4)."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+from flask import Response, jsonify, request
+
+from app.admission import enter
+from app.auth import require_workflow_app
+from app.body import json_object, required_user
+from app.errors import APIError
+from app.parts import Parts, current_parts
+from app.schemas.runs import BlockingResponse, LegacyRunDetail, RunDetail, RunIds, RunRequest, StopResponse, UserRequest
+from app.stopping import stop_as
+from app.stream.answers import blocking_answer, open_relay, stream_answer, wants_ids
+from app.submission import Order, choose_workflow, new_run, read_order
+from app.views.blueprint import EVENT_IDS, APIBlueprint, header
+from worker.engine.variables import FILE_IDENTITY, FileURL, sign_files
+from worker.store.encoding import dumps, loads
+from worker.store.runs import NewRun, get_run
+from worker.store.runs import RunDetail as StoredRun
+
+blueprint = APIBlueprint("Runs", __name__, url_prefix="/v1", description="Run the app's workflow, follow its runs, stop them.")
+
+#: Value of the header ``X-Dify-Compat`` that asks for run details as they were then.
+LEGACY = "2024-11"
+
+STREAM = "Server-Sent Events: one `data: {json}` per event of the run, `event: ping` every 10 seconds."
+
+
+@blueprint.route("/workflows/run", methods=["POST"])
+@blueprint.fails(400, 413, 415, 429, 500, 503)
+@blueprint.alt_response(202, schema=RunIds, description="The run takes longer than this deployment lets a blocking call wait.")
+@blueprint.alt_response(200, content_type="text/event-stream", schema={"type": "string"}, description=STREAM, success=True)
+@blueprint.response(200, BlockingResponse)
+@blueprint.asks(EVENT_IDS)
+@blueprint.takes(RunRequest)
+def run_workflow() -> Response:
+    """Run the current version
+
+    Validates everything before it answers; a workflow that fails is a 200 with `status` `failed`.
+    """
+    return run(None)
+
+
+@blueprint.route("/workflows/<version_id>/run", methods=["POST"])
+@blueprint.fails(400, 404, 413, 415, 429, 500, 503)
+@blueprint.alt_response(202, schema=RunIds, description="The run takes longer than this deployment lets a blocking call wait.")
+@blueprint.alt_response(200, content_type="text/event-stream", schema={"type": "string"}, description=STREAM, success=True)
+@blueprint.response(200, BlockingResponse)
+@blueprint.asks(EVENT_IDS)
+@blueprint.takes(RunRequest)
+def run_version(version_id: str) -> Response:
+    """Run one published version, by its id"""
+    return run(version_id)
+
+
+def run(version_id: str | None) -> Response:
+    parts = current_parts()
+    order = read_order(parts, request)
+    with ExitStack() as resources:
+        admit(parts, order.app.app_id, resources)
+        workflow = choose_workflow(parts, order.app, version_id)
+        return execute(parts, order, new_run(parts, order, workflow), resources)
+
+
+def admit(parts: Parts, app_id: str, resources: ExitStack) -> None:
+    """Step 6. Raises ``APIError`` 429 or 503."""
+    parts.streams.check_room()
+    call = enter(parts.ceiling, app_id)
+    resources.callback(parts.ceiling.leave, app_id, call)
+
+
+def execute(parts: Parts, order: Order, run: NewRun, resources: ExitStack) -> Response:
+    """Step 10: from here on the run goes its way, whatever becomes of this request."""
+    subscription = parts.intake.accept(run)
+    relay = open_relay(
+        parts,
+        resources,
+        run.run_id,
+        subscription,
+        is_new=True,
+        is_call=not order.is_streaming,
+        # A call has no use for keep-alives; the first one due tells it that it has waited long enough.
+        ping_interval_s=0.0 if order.is_streaming else parts.api.blocking_max_wait_s,
+    )
+    if order.is_streaming:
+        return stream_answer(parts, resources, relay, run.run_id, run.task_id, with_ids=wants_ids(request))
+    return blocking_answer(parts, relay, run.run_id, run.task_id)
+
+
+@blueprint.route("/workflows/run/<run_id>")
+@blueprint.fails(400, 404, 503)
+@blueprint.response(200, RunDetail)
+@blueprint.asks(header("X-Dify-Compat", "`2024-11`: RFC 822 dates, and `outputs` as JSON text."))
+def run_detail(run_id: str) -> Response:
+    """Look at a run"""
+    parts = current_parts()
+    app = require_workflow_app()
+    with parts.database.read() as session:
+        found = get_run(session, app.app_id, run_id)
+    if found is None:
+        raise APIError("not_found", "Workflow run not found.")
+    is_legacy = parts.api.run_detail_legacy or request.headers.get("X-Dify-Compat") == LEGACY
+    return jsonify((LegacyRunDetail() if is_legacy else RunDetail()).dump(signed(found, parts.files.addresses_here(app.app_id))))
+
+
+def signed(run: StoredRun, file_url: FileURL) -> StoredRun:
+    """The run with fresh addresses in its files."""
+    inputs = dumps(sign_files(loads(run.inputs), file_url)) if FILE_IDENTITY in run.inputs else run.inputs
+    return replace(run, inputs=inputs.lstrip(), outputs=sign_files(run.outputs, file_url))
+
+
+@blueprint.route("/workflows/tasks/<task_id>/stop", methods=["POST"])
+@blueprint.fails(400, 413, 415, 503)
+@blueprint.response(200, StopResponse)
+@blueprint.takes(UserRequest)
+def stop_task(task_id: str) -> dict[str, str]:
+    """Stop a run
+
+    Always a success: unknown, foreign and finished tasks are left alone.
+    """
+    return stop(task_id)
+
+
+@blueprint.route("/workflows/<task_id>/stop", methods=["POST"])
+@blueprint.doc(deprecated=True)
+@blueprint.fails(400, 413, 415, 503)
+@blueprint.response(200, StopResponse)
+@blueprint.takes(UserRequest)
+def stop_task_at_old_path(task_id: str) -> dict[str, str]:
+    """Stop a run, at the path that older clients fall back to"""
+    return stop(task_id)
+
+
+def stop(task_id: str) -> dict[str, str]:
+    parts = current_parts()
+    user = required_user(json_object(request).get("user"))
+    app = require_workflow_app()
+    stop_as(parts, app.app_id, task_id, user)
+    return {"result": "success"}
