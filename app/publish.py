@@ -1,0 +1,116 @@
+"""From a DSL document to a published app: checked as a whole, then stored in the caller's transaction (dsl.md section 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.documents import parse_document
+from worker.engine.dsl import Workflow, content_hash, examine
+from worker.engine.errors import Finding, GraphError
+from worker.engine.graph import compile_graph
+from worker.engine.node import NodeRegistry
+from worker.store import apps, keys
+
+#: A document as YAML text, or as the mapping that was read from it.
+Document = str | bytes | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A new app with its first version and its first key."""
+
+    app_id: str
+    workflow_id: str
+    #: Shown here once; the database keeps only its hash.
+    api_key: str
+    name: str
+    warnings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The current version of an app after a publication."""
+
+    app_id: str
+    workflow_id: str
+    version: str
+    #: False: the document was the current version already.
+    is_new: bool
+    name: str
+    warnings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What is wrong, or odd, with a document."""
+
+    #: None if there is any error.
+    workflow: Workflow | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.level == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.level != "error")
+
+
+def check_document(document: Mapping[str, Any], registry: NodeRegistry) -> Check:
+    """Every reason why a document cannot run: the rules of the language, then what only the compiled graph shows."""
+    examination = examine(document, registry)
+    if examination.workflow is None:
+        return Check(None, examination.findings)
+    try:
+        compile_graph(examination.workflow, registry)
+    except GraphError as error:
+        return Check(None, (*examination.findings, *error.findings))
+    return Check(examination.workflow, examination.findings)
+
+
+def import_document(session: Session, source: Document, registry: NodeRegistry, *, name: str | None = None) -> Imported:
+    """A new app with the document as its published version, and a key for it; ``name`` overrules the document's.
+
+    Nothing is committed here. Raises ``DocumentError``, ``GraphError`` with every error, ``StorageUnavailable``.
+    """
+    workflow, warnings = _require_runnable(source, registry)
+    app = apps.create_app(session, profile_of(workflow, name or workflow.name or "Untitled"))
+    version, _ = apps.publish(session, app.id, workflow.document, content_hash(workflow.document))
+    _, token = keys.create_key(session, app.id)
+    return Imported(app.id, version.id, token, app.name, warnings)
+
+
+def publish_document(session: Session, app_name: str, source: Document, registry: NodeRegistry) -> Published:
+    """The document as the new current version of an existing app, which keeps its id, name and keys.
+
+    Nothing is committed here. Raises ``NotFound`` and what ``import_document`` raises.
+    """
+    app = apps.find_app(session, app_name)
+    workflow, warnings = _require_runnable(source, registry)
+    apps.describe_app(session, app.id, profile_of(workflow, app.name))
+    version, is_new = apps.publish(session, app.id, workflow.document, content_hash(workflow.document))
+    return Published(app.id, version.id, version.version, is_new, app.name, warnings)
+
+
+def profile_of(workflow: Workflow, name: str) -> apps.Profile:
+    return apps.Profile(
+        name=name,
+        description=workflow.description,
+        mode=workflow.mode,
+        icon_type=workflow.icon_type or None,
+        icon=workflow.icon or None,
+        icon_background=workflow.icon_background or None,
+    )
+
+
+def _require_runnable(source: Document, registry: NodeRegistry) -> tuple[Workflow, tuple[Finding, ...]]:
+    document = parse_document(source) if isinstance(source, str | bytes) else source
+    check = check_document(document, registry)
+    if check.workflow is None:
+        raise GraphError(check.errors)
+    return check.workflow, check.warnings
