@@ -52,7 +52,7 @@ class NoFiles:
     url = staticmethod(remote_address)
 
 
-PORTS: Any = Ports(http=None, code=None, templates=None, files=NoFiles(), clock=SystemClock())  # type: ignore[arg-type]
+PORTS: Any = Ports(http=None, code=None, templates=None, documents=None, files=NoFiles(), clock=SystemClock())  # type: ignore[arg-type]
 
 
 def chain(*names: str, environment: list[dict[str, Any]] | None = None) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def ports(limits: Limits | None = None) -> Ports:
     class NoFiles:
         url = staticmethod(remote_address)
 
-    return Ports(http=None, code=None, templates=None, files=NoFiles(), clock=SystemClock(), limits=limits or Limits())
+    return Ports(http=None, code=None, templates=None, documents=None, files=NoFiles(), clock=SystemClock(), limits=limits or Limits())
 
 
 def run_of(

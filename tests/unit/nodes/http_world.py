@@ -60,7 +60,7 @@ class HTTPWorld:
         data = {"method": "get", "url": "/echo", **data}
         if data["url"].startswith("/"):
             data["url"] = self.web.url + data["url"]
-        ports = Ports(self.client, code=None, templates=None, files=self.files, clock=SystemClock(), limits=self.limits)
+        ports = Ports(self.client, code=None, templates=None, documents=None, files=self.files, clock=SystemClock(), limits=self.limits)
         context = NodeContext(RUN_ID, "app-1", EXECUTION_ID, ROOT, ports, self.inbox, stream=lambda key, text, is_final: None)
         return node(**data).run(self.pool, context)
 

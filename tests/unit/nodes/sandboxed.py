@@ -36,7 +36,15 @@ def variables(*names: str, value_type: str = "any") -> list[dict[str, Any]]:
 def run(node: Node, runner: SandboxRunner | None, values: dict[str, Any] | None = None, limits: Limits | None = None) -> NodeResult:
     pool = VariablePool()
     pool.add_outputs("start", values or {})
-    ports = Ports(http=None, code=runner, templates=runner, files=FileAddresses(), clock=SystemClock(), limits=limits or Limits())
+    ports = Ports(
+        http=None,
+        code=runner,
+        templates=runner,
+        documents=None,
+        files=FileAddresses(),
+        clock=SystemClock(),
+        limits=limits or Limits(),
+    )
     return node.run(pool, NodeContext("run", "app", "execution", ROOT, ports, Inbox(), lambda *_: None))
 
 

@@ -157,6 +157,33 @@ def test_everything_that_is_wrong_is_found_at_once():
     ]
 
 
-def test_javascript_is_refused_when_the_document_is_read():
-    with pytest.raises(GraphError, match="JavaScript is not supported yet, only Python is"):
-        CodeNode(spec("code", code_language="javascript", code="function main() {}", variables=[], outputs={}))
+def javascript(source: str, *inputs: dict[str, Any], **outputs: str) -> CodeNode:
+    declared = {name: {"type": kind, "children": None} for name, kind in outputs.items()}
+    return CodeNode(spec("code", code_language="javascript", code=source, variables=list(inputs), outputs=declared))
+
+
+def test_javascript_gets_one_object_and_its_result_becomes_the_outputs(runner):
+    node = javascript('function main({a}) {\n  return { r: a + "!" , n: [1,2].length }\n}', *variables("a"), n="number", r="string")
+
+    result = run(node, runner, {"a": "js"})
+
+    assert result.inputs == {"a": "js"}
+    assert list(result.outputs.items()) == [("n", 2), ("r", "js!")]
+    assert isinstance(result.outputs["n"], int)
+
+
+def test_error_of_javascript_is_its_exception_and_keeps_the_inputs(runner):
+    error = failure(javascript("function main({n}) { throw new RangeError('negative') }", *variables("n")), runner, {"n": -1})
+
+    assert error.error_type == "CodeExecutionError"
+    assert error.message.endswith("\nRangeError: negative\nerror: exit status 1\n")
+    assert error.partial.inputs == {"n": -1}
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"), [("[1]", "list"), ("undefined", "NoneType"), ("NaN", "NoneType"), ("'x'", "str"), ("1.5", "float")]
+)
+def test_what_is_no_object_is_refused_in_javascript_too(runner, result, kind):
+    error = failure(javascript(f"const main = () => {result}", r="string"), runner)
+
+    assert error.message == f"Result must be a dict, got {kind}"

@@ -25,6 +25,17 @@ def error_of(runner: SandboxRunner, source: str, inputs: Mapping[str, Any] | Non
     return caught.value.message
 
 
+def run_javascript(runner: SandboxRunner, source: str, inputs: Mapping[str, Any] | None = None) -> Any:
+    return runner.run("javascript", source, inputs or {}, Inbox())
+
+
+def javascript_error_of(runner: SandboxRunner, source: str, inputs: Mapping[str, Any] | None = None) -> str:
+    with pytest.raises(NodeError) as caught:
+        run_javascript(runner, source, inputs)
+    assert caught.value.error_type == "CodeExecutionError"
+    return caught.value.message
+
+
 def template_error_of(runner: SandboxRunner, template: str, inputs: Mapping[str, Any] | None = None) -> str:
     with pytest.raises(NodeError) as caught:
         runner.render(template, inputs or {}, Inbox())

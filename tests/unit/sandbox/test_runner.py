@@ -149,8 +149,8 @@ def test_half_a_surrogate_pair_is_replaced(runner):
 
 
 def test_other_languages_are_refused(runner):
-    with pytest.raises(NodeError, match="Unsupported language javascript") as caught:
-        runner.run("javascript", "function main() {}", {}, Inbox())
+    with pytest.raises(NodeError, match="Unsupported language perl") as caught:
+        runner.run("perl", "sub main {}", {}, Inbox())
     assert caught.value.error_type == "CodeExecutionError"
 
 

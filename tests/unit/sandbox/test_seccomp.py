@@ -6,6 +6,8 @@ import struct
 import pytest
 
 from worker.sandbox.seccomp import (
+    AF_INET,
+    AF_INET6,
     ALLOW,
     ANSWER,
     CLONE,
@@ -39,10 +41,10 @@ JUMPS = {
 }
 
 
-def verdict(machine: str, number: int, first: int = 0, *, architecture: int | None = None) -> int:
+def verdict(machine: str, number: int, first: int = 0, *, architecture: int | None = None, allow_network: bool = False) -> int:
     """What the filter answers to a system call."""
     data = struct.pack("<IIQQ", number, MACHINES[machine][0] if architecture is None else architecture, 0, first)
-    steps = list(struct.iter_unpack("=HBBI", program(machine, OWN)))
+    steps = list(struct.iter_unpack("=HBBI", program(machine, OWN, allow_network=allow_network)))
     place, value = 0, 0
     while True:
         code, if_true, if_false, operand = steps[place]
@@ -110,3 +112,13 @@ def test_calls_that_the_list_does_not_know_do_not_exist(machine):
 
 def test_calls_of_another_machine_are_deadly(machine):
     assert verdict(machine, 0, architecture=0x4000_0003) == KILL_PROCESS
+
+
+def test_network_where_it_is_allowed_means_connections_to_internet_addresses(machine, column):
+    connect, create = DENIED["connect"][column], DENIED["socket"][column]
+
+    assert verdict(machine, connect, 3, allow_network=True) == ALLOW
+    assert {verdict(machine, create, family, allow_network=True) for family in (AF_INET, AF_INET6)} == {ALLOW}
+    assert {verdict(machine, create, family, allow_network=True) for family in (0, 1, 16, 17, 40, 2**32 + 1)} == {REFUSE}
+    others = {number[column] for name, number in DENIED.items() if name not in ("connect", "socket") and number[column] is not None}
+    assert {verdict(machine, number, allow_network=True) for number in others} == {REFUSE}

@@ -1,0 +1,96 @@
+"""DSL documents made in code, for tests whose workflow is a variation and not a specimen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+Node = dict[str, Any]
+Edge = tuple[str, str] | tuple[str, str, str]
+Document = dict[str, Any]
+
+
+def workflow(name: str, nodes: Iterable[Node], edges: Iterable[Edge], **features: Any) -> Document:
+    """An export of a workflow app. An edge is (source, target) or (source, target, handle)."""
+    graph = {"nodes": list(nodes), "edges": [edge(number, *ends) for number, ends in enumerate(edges)]}
+    app = {"name": name, "mode": "workflow", "description": "", "icon": "🤖", "icon_background": "#FFEAD5"}
+    body = {"graph": graph, "features": features, "environment_variables": [], "conversation_variables": []}
+    return {"app": app, "kind": "app", "version": "0.5.0", "dependencies": [], "workflow": body}
+
+
+def chain(name: str, nodes: list[Node]) -> Document:
+    """Nodes one behind the other."""
+    ids = [node["id"] for node in nodes]
+    return workflow(name, nodes, itertools.pairwise(ids))
+
+
+def edge(number: int, source: str, target: str, handle: str = "source") -> dict[str, Any]:
+    return {"id": f"e{number}", "source": source, "sourceHandle": handle, "target": target, "targetHandle": "target", "type": "custom"}
+
+
+def node(node_id: str, kind: str, **data: Any) -> Node:
+    return {"id": node_id, "type": "custom", "data": {"type": kind, "title": node_id.upper(), "desc": "", **data}}
+
+
+def start(*variables: dict[str, Any]) -> Node:
+    return node("start", "start", variables=list(variables))
+
+
+def variable(name: str, kind: str = "text-input", required: bool = False, **more: Any) -> dict[str, Any]:
+    return {"variable": name, "label": name, "type": kind, "required": required, **more}
+
+
+def end(**outputs: list[str]) -> Node:
+    """``name=[node, variable]`` for each output."""
+    return node("end", "end", outputs=[{"variable": name, "value_selector": selector} for name, selector in outputs.items()])
+
+
+def http_get(node_id: str, url: str, **more: Any) -> Node:
+    request = {
+        "method": "get",
+        "url": url,
+        "headers": "",
+        "params": "",
+        "authorization": {"type": "no-auth", "config": None},
+        "body": {"type": "none", "data": []},
+        "timeout": {"max_connect_timeout": 0, "max_read_timeout": 0, "max_write_timeout": 0},
+        "retry_config": {"retry_enabled": False, "max_retries": 1, "retry_interval": 100},
+    }
+    return node(node_id, "http-request", **{**request, **more})
+
+
+def code(node_id: str, source: str, outputs: dict[str, str], **more: Any) -> Node:
+    declared = {name: {"type": kind, "children": None} for name, kind in outputs.items()}
+    return node(node_id, "code", code=source, code_language="python3", outputs=declared, variables=[], **more)
+
+
+def template(node_id: str, text: str, **variables: list[str]) -> Node:
+    bound = [{"variable": name, "value_selector": selector} for name, selector in variables.items()]
+    return node(node_id, "template-transform", template=text, variables=bound)
+
+
+def iteration(node_id: str, items: list[str], inner: Node) -> list[Node]:
+    """An iteration over the list at the selector ``items`` with one node inside, whose `output` is collected."""
+    settings = {"iterator_selector": items, "output_selector": [inner["id"], "output"], "output_type": "array[string]"}
+    return container(node_id, "iteration", inner, is_parallel=False, error_handle_mode="terminated", **settings)
+
+
+def loop(node_id: str, rounds: int, inner: Node) -> list[Node]:
+    """A loop of so many rounds with one node inside."""
+    return container(node_id, "loop", inner, loop_count=rounds, loop_variables=[], break_conditions=[], logical_operator="and")
+
+
+def container(node_id: str, kind: str, inner: Node, **data: Any) -> list[Node]:
+    """A container node, its start and its one child; the edge between the two is ``container_edge``."""
+    first = node(f"{node_id}start", f"{kind}-start")
+    outer = node(node_id, kind, start_node_id=first["id"], **data)
+    for child in (first, inner):
+        child["parentId"] = node_id
+        child["data"][f"{kind}_id"] = node_id
+        child["data"]["isInIteration"], child["data"]["isInLoop"] = kind == "iteration", kind == "loop"
+    return [outer, first, inner]
+
+
+def container_edge(node_id: str, inner: Node) -> Edge:
+    return f"{node_id}start", inner["id"]
