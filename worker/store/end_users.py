@@ -16,10 +16,19 @@ from worker.store.upsert import insert_or
 ANONYMOUS = "DEFAULT-USER"
 
 
+def find_end_user(session: Session, app_id: str, session_id: str | None = None) -> str | None:
+    """Id of the end user that goes by ``session_id`` in this app; the anonymous one for None. None: it was never heard of."""
+    return _find(session, app_id, _name(session_id))
+
+
 def ensure_end_user(session: Session, app_id: str, session_id: str | None = None) -> str:
-    """Id of the end user that goes by ``session_id`` in this app, made on first use; None is the anonymous one."""
-    name = ANONYMOUS if session_id is None else clean_text(session_id)
+    """The same, made on first use."""
+    name = _name(session_id)
     return _find(session, app_id, name) or _create(session, app_id, name) or _await_other(session, app_id, name)
+
+
+def _name(session_id: str | None) -> str:
+    return ANONYMOUS if session_id is None else clean_text(session_id)
 
 
 def _find(session: Session, app_id: str, name: str) -> str | None:
