@@ -1,13 +1,24 @@
 """Services that tests may ask for. Each is started once, by the first test that needs it, and ends with the session."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from tests.services.penstock import Server
 from tests.services.postgres import Postgres
 from tests.services.valkey import Valkey
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """End on SIGTERM as on Ctrl-C: fixtures are torn down, so that no server outlives the tests."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,8 @@ class Stack:
         env = child_environment(self.config)
         descriptor = self.listener.fileno()
         self.supervisor.start(Program("web", web_arguments(f"fd://{descriptor}"), env, (descriptor,)))
+        # The API sees under which address it was asked; workers only know what they are told.
+        env = {**env, "PENSTOCK_FILES_URL": self.config.files_url or self.url}
         for number in range(1, workers + 1):
             self.supervisor.start(Program(f"worker-{number}", worker_arguments(self.config), env))
 
@@ -101,11 +103,12 @@ def running(config: Config, host: str, port: int, workers: int, output: int) -> 
     with contextlib.ExitStack() as cleanup:
         is_successor = cleanup.enter_context(_owned(config.data_dir))
         listener = cleanup.enter_context(listen(host, port, PREDECESSOR_S if is_successor else 0.0))
+        place = cleanup.enter_context(_valkey_place(config.data_dir)) if not config.redis_url else None
         stack = Stack(config, host, listener, Supervisor(say, output))
         cleanup.enter_context(stack.supervisor.listening())
         cleanup.callback(stack.stop)
-        if not config.redis_url:
-            cleanup.enter_context(_embedded_valkey(stack))
+        if place is not None:
+            _start_valkey(stack, place)
         _migrate(stack.config)
         stack.start(workers)
         write_state(config.data_dir, UpState(os.getpid(), stack.url, stack.config.redis_url))
@@ -151,25 +154,37 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno)
 
 
+@dataclass(frozen=True, slots=True)
+class ValkeyPlace:
+    folder: Path
+    #: Descriptor that the server inherits, see ``lock_folder``.
+    lock: int
+    socket: Path
+
+
 @contextlib.contextmanager
-def _embedded_valkey(stack: Stack) -> Iterator[None]:
-    """Start the embedded server and point the configuration at it."""
-    folder = stack.config.data_dir / "valkey"
-    binary = find_server()
+def _valkey_place(data_dir: Path) -> Iterator[ValkeyPlace]:
+    """Where the embedded server keeps its file and listens; given up when the server has ended. Raises ``ConfigError``."""
+    folder = data_dir / "valkey"
     lock = lock_folder(folder, PREDECESSOR_S)
-    path = socket_path(stack.config.data_dir)
+    path = socket_path(data_dir)
     try:
-        argv = server_arguments(binary, folder, path)
-        child = stack.supervisor.start(Program("valkey", argv, dict(os.environ), (lock,)))
-        stack.valkey.append(child)
-        if not wait_until_answering(path, READY_WITHIN_S, lambda: child.process.poll() is None):
-            raise ConfigError(f"The embedded Valkey ({binary}) did not start.")
-        stack.config = replace(stack.config, redis_url=socket_url(path))
-        yield
+        yield ValkeyPlace(folder, lock, path)
     finally:
         os.close(lock)
         if path.parent != folder:
             shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _start_valkey(stack: Stack, place: ValkeyPlace) -> None:
+    """Start the embedded server and point the configuration at it. Raises ``ConfigError``."""
+    binary = find_server()
+    argv = server_arguments(binary, place.folder, place.socket)
+    child = stack.supervisor.start(Program("valkey", argv, dict(os.environ), (place.lock,)))
+    stack.valkey.append(child)
+    if not wait_until_answering(place.socket, READY_WITHIN_S, lambda: child.process.poll() is None):
+        raise ConfigError(f"The embedded Valkey ({binary}) did not start.")
+    stack.config = replace(stack.config, redis_url=socket_url(place.socket))
 
 
 def _migrate(config: Config) -> None:

@@ -175,9 +175,9 @@ class Deployment(Installation):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-        if error is not None:
-            for process in self._processes:
-                print(f"--- {process.log}\n{process.output[-4000:]}")
+        # pytest shows what a fixture prints only beside a test that failed.
+        for process in self._processes:
+            print(f"--- {process.log}\n{process.output[-4000:]}")
 
     def _start(self, command: str, *options: str, **settings: str) -> Process:
         log = self.folder / f"{command}-{len(self._processes)}.log"

@@ -19,7 +19,7 @@ INNER = {"worker.engine", "worker.config"}
 STATE = {"worker.store", "worker.bus"}
 
 #: What joins store and bus to end a run that no worker executes: both processes do that.
-JOINING = {"worker.closing", "worker.history", "worker.journal", "worker.tally"}
+JOINING = {"worker.closing", "worker.history", "worker.journal"}
 
 #: What both processes use.
 SHARED = INNER | STATE | JOINING | {"worker.outbound", "worker.broker", "worker.files"}
@@ -104,6 +104,15 @@ def test_imports_follow_the_arrows(module):
     wrong = sorted({name for name in imported_names(module, MODULES[module]) if forbidden(module, name)})
 
     assert not wrong, f"{module} must not import {', '.join(wrong)}"
+
+
+def test_every_part_exists():
+    assert set(ARROWS) <= {package for module in MODULES for package in (module, *parents_of(module))}
+
+
+def parents_of(module: str) -> list[str]:
+    parts = module.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
 
 
 def test_nodes_and_tasks_are_out_of_reach_for_the_api():
