@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from worker.config import _entries, _integer, _seconds, _switch, _text, read_settings, setting
+from worker.config import entries, integer, read_settings, seconds, setting, switch, text
 
 MEGABYTE = 1024 * 1024
 
@@ -20,56 +20,59 @@ class ApiConfig:
     """What the HTTP process alone needs; sizes are megabytes of 1024 x 1024 bytes."""
 
     announced_version: str = setting(
-        "PENSTOCK_API_VERSION", "1.12.1", _text, "Dify version that `X-Version`, `GET /v1/` and `GET /health` announce."
+        "PENSTOCK_API_VERSION", "1.12.1", text, "Dify version that `X-Version`, `GET /v1/` and `GET /health` announce."
     )
-    environment: str = setting("PENSTOCK_API_ENV", "PRODUCTION", _text, "Value of the `X-Env` header.")
+    environment: str = setting("PENSTOCK_API_ENV", "PRODUCTION", text, "Value of the `X-Env` header.")
     run_detail_legacy: bool = setting(
         "PENSTOCK_API_RUN_DETAIL_LEGACY",
         False,
-        _switch,
+        switch,
         "Run details as of November 2024: RFC 822 dates, `outputs` as JSON text. `X-Dify-Compat: 2024-11` does it for one request.",
     )
     numeric_limits: bool = setting(
-        "PENSTOCK_API_NUMERIC_LIMITS", False, _switch, "`image_file_size_limit` of `/v1/parameters` as a number instead of a text."
+        "PENSTOCK_API_NUMERIC_LIMITS", False, switch, "`image_file_size_limit` of `/v1/parameters` as a number instead of a text."
     )
     stop_any_user: bool = setting(
-        "PENSTOCK_API_STOP_ANY_USER", False, _switch, "Let every `user` of an app stop its runs, not only the one who started them."
+        "PENSTOCK_API_STOP_ANY_USER", False, switch, "Let every `user` of an app stop its runs, not only the one who started them."
     )
     blocking_max_wait_s: float = setting(
         "PENSTOCK_BLOCKING_MAX_WAIT",
         0.0,
-        _seconds,
+        seconds,
         "Seconds after which a blocking call is answered 202 with the run's ids, for proxies that cut earlier. 0: never.",
     )
     app_max_active_requests: int = setting(
-        "PENSTOCK_APP_MAX_ACTIVE_REQUESTS", 0, _integer, "Run calls of one app that may be open at a time, over all instances. 0: no limit."
+        "PENSTOCK_APP_MAX_ACTIVE_REQUESTS",
+        0,
+        integer,
+        "Run calls of one app that may be open at a time, over all instances. 0: no limit.",
     )
     max_streams: int = setting(
-        "PENSTOCK_MAX_STREAMS", 900, _integer, "Open streams and waiting calls of one API process; more are answered 503. 0: no limit."
+        "PENSTOCK_MAX_STREAMS", 900, integer, "Open streams and waiting calls of one API process; more are answered 503. 0: no limit."
     )
-    ping_interval_s: float = setting("PENSTOCK_PING_INTERVAL", 10.0, _seconds, "Seconds between two keep-alive frames of a stream.")
+    ping_interval_s: float = setting("PENSTOCK_PING_INTERVAL", 10.0, seconds, "Seconds between two keep-alive frames of a stream.")
     send_timeout_s: float = setting(
-        "PENSTOCK_SEND_TIMEOUT", 30.0, _seconds, "Seconds without progress after which a client that stopped reading is cut off."
+        "PENSTOCK_SEND_TIMEOUT", 30.0, seconds, "Seconds without progress after which a client that stopped reading is cut off."
     )
     websocket_origins: tuple[str, ...] = setting(
         "PENSTOCK_WEBSOCKET_ORIGINS",
         (),
-        _entries,
+        entries,
         "Origins, beside the deployment's own, whose pages may open WebSockets: `https://app.example`, or `*` for all.",
     )
-    max_body_mb: int = setting("PENSTOCK_MAX_BODY_SIZE", 100, _integer, "Largest request body in MB.")
-    image_file_size_limit: int = setting("PENSTOCK_UPLOAD_IMAGE_FILE_SIZE_LIMIT", 10, _integer, "Largest image upload in MB.")
-    video_file_size_limit: int = setting("PENSTOCK_UPLOAD_VIDEO_FILE_SIZE_LIMIT", 100, _integer, "Largest video upload in MB.")
-    audio_file_size_limit: int = setting("PENSTOCK_UPLOAD_AUDIO_FILE_SIZE_LIMIT", 50, _integer, "Largest audio upload in MB.")
-    file_size_limit: int = setting("PENSTOCK_UPLOAD_FILE_SIZE_LIMIT", 15, _integer, "Largest upload of any other kind in MB.")
+    max_body_mb: int = setting("PENSTOCK_MAX_BODY_SIZE", 100, integer, "Largest request body in MB.")
+    image_file_size_limit: int = setting("PENSTOCK_UPLOAD_IMAGE_FILE_SIZE_LIMIT", 10, integer, "Largest image upload in MB.")
+    video_file_size_limit: int = setting("PENSTOCK_UPLOAD_VIDEO_FILE_SIZE_LIMIT", 100, integer, "Largest video upload in MB.")
+    audio_file_size_limit: int = setting("PENSTOCK_UPLOAD_AUDIO_FILE_SIZE_LIMIT", 50, integer, "Largest audio upload in MB.")
+    file_size_limit: int = setting("PENSTOCK_UPLOAD_FILE_SIZE_LIMIT", 15, integer, "Largest upload of any other kind in MB.")
     workflow_file_upload_limit: int = setting(
-        "PENSTOCK_WORKFLOW_FILE_UPLOAD_LIMIT", 10, _integer, "Files of one run that `/v1/parameters` announces."
+        "PENSTOCK_WORKFLOW_FILE_UPLOAD_LIMIT", 10, integer, "Files of one run that `/v1/parameters` announces."
     )
     upload_extension_blacklist: tuple[str, ...] = setting(
-        "PENSTOCK_UPLOAD_FILE_EXTENSION_BLACKLIST", (), _entries, "File name extensions that may not be uploaded."
+        "PENSTOCK_UPLOAD_FILE_EXTENSION_BLACKLIST", (), entries, "File name extensions that may not be uploaded."
     )
     dependency_timeout_s: float = setting(
-        "PENSTOCK_READY_TIMEOUT", 1.0, _seconds, "Seconds that `/healthz/ready` waits for the database and for Redis."
+        "PENSTOCK_READY_TIMEOUT", 1.0, seconds, "Seconds that `/healthz/ready` waits for the database and for Redis."
     )
 
     @classmethod

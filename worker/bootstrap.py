@@ -24,7 +24,7 @@ from worker.nodes.registry import Registry
 from worker.outbound.client import GuardedClient
 from worker.periodic import Periodic
 from worker.runner import RunService
-from worker.sandbox.runner import SandboxRunner
+from worker.sandbox.opening import Sandboxes
 from worker.store.blobs import open_blobs
 from worker.store.deployment import signing_secret
 from worker.store.migrate import check_schema
@@ -58,7 +58,7 @@ class Worker:
     #: Waits to be woken by a signal handler.
     draining: Periodic
     http: GuardedClient
-    sandbox: SandboxRunner
+    sandboxes: Sandboxes
     database: Database
     client: redis.Redis
     drain_s: float
@@ -68,6 +68,7 @@ class Worker:
         self.sweeping.start()
         self.commands.start()
         self.draining.start()
+        self.sandboxes.announce()
 
     def begin_stop(self) -> None:
         """Begin to hand over the runs in progress; returns at once, so that a signal handler may call it."""
@@ -83,7 +84,7 @@ class Worker:
         self.draining.stop()
         self.commands.close()
         self.heartbeat.stop()
-        self.sandbox.close()
+        self.sandboxes.close()
         self.http.close()
         self.database.dispose()
         self.client.close()
@@ -92,6 +93,7 @@ class Worker:
 def build_worker(config: Config, celery: Celery, environ: Mapping[str, str]) -> Worker:
     """Connect everything; nothing runs yet. Raises ``ConfigError``, ``SchemaError`` and ``StorageUnavailable``."""
     owner = process_name()
+    sandboxes = Sandboxes.open(config)
     database = Database.connect(config, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW)
     check_schema(database)
     client = connect(config)
@@ -99,13 +101,20 @@ def build_worker(config: Config, celery: Celery, environ: Mapping[str, str]) -> 
     active = ActiveRuns()
     dispatcher = CeleryDispatcher(celery, client, config.redis_prefix)
     http = GuardedClient(config.outbound_allow)
-    sandbox = SandboxRunner(config.limits)
     blobs = open_blobs(config, database)
     links = FileLinks(config.secret_key or database.transact(signing_secret), config.files_url, config.files_access_timeout_s)
 
     def ports(app_id: str) -> Ports:
         files = RunFiles(app_id, database, blobs, links, http)
-        return Ports(http=http, code=sandbox, templates=sandbox, files=files, clock=SystemClock(), limits=config.limits)
+        return Ports(
+            http=http,
+            code=sandboxes.code,
+            templates=sandboxes.local,
+            documents=sandboxes.documents,
+            files=files,
+            clock=SystemClock(),
+            limits=config.limits,
+        )
 
     runner = RunService(database, log, Graphs(database, Registry()), ports, active, dispatcher, config, owner, environ)
     heartbeat = Periodic("heartbeat", config.heartbeat_s, Heartbeat(database, active, owner, config.lease_s).beat)
@@ -120,7 +129,7 @@ def build_worker(config: Config, celery: Celery, environ: Mapping[str, str]) -> 
         commands=CommandListener(client, config, active.stop, heartbeat.wake),
         draining=Periodic("drain", None, runner.drain),
         http=http,
-        sandbox=sandbox,
+        sandboxes=sandboxes,
         database=database,
         client=client,
         drain_s=config.drain_s,

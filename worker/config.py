@@ -19,36 +19,43 @@ class ConfigError(Exception):
     """A setting has a value that cannot be used; names variable, value and the expected form."""
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
     return value
 
 
-def _integer(value: str) -> int:
+def integer(value: str) -> int:
     return int(value)
 
 
-def _seconds(value: str) -> float:
+def seconds(value: str) -> float:
     number = float(value)
     if not number >= 0:
         raise ValueError(value)
     return number
 
 
-def _switch(value: str) -> bool:
+def switch(value: str) -> bool:
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
     return words[value.strip().lower()]
 
 
-def _entries(value: str) -> tuple[str, ...]:
+def _strictness(value: str) -> str:
+    if value not in ("auto", "required"):
+        raise ValueError(value)
+    return value
+
+
+def entries(value: str) -> tuple[str, ...]:
     return tuple(entry for entry in value.replace(",", " ").split() if entry)
 
 
 EXPECTED: Mapping[Callable[[str], Any], str] = {
-    _text: "text",
-    _integer: "a whole number",
-    _seconds: "a number of seconds, 0 or more",
-    _switch: "true or false",
-    _entries: "a list, separated by commas",
+    text: "text",
+    integer: "a whole number",
+    seconds: "a number of seconds, 0 or more",
+    switch: "true or false",
+    _strictness: "`auto` or `required`",
+    entries: "a list, separated by commas",
     Path: "a folder",
 }
 
@@ -65,42 +72,75 @@ class Config:
     data_dir: Path = setting(
         "PENSTOCK_DATA_DIR", Path("penstock-data"), Path, "Folder of the embedded default: SQLite file, Valkey's append-only file, files."
     )
-    database_url: str = setting("DATABASE_URL", "", _text, "PostgreSQL or SQLite URL. Empty: a SQLite file in the data folder.")
+    database_url: str = setting("DATABASE_URL", "", text, "PostgreSQL or SQLite URL. Empty: a SQLite file in the data folder.")
     redis_url: str = setting(
-        "REDIS_URL", "", _text, "Redis or Valkey URL (rediss:// and unix:// too). Empty: the one that `penstock up` starts."
+        "REDIS_URL", "", text, "Redis or Valkey URL (rediss:// and unix:// too). Empty: the one that `penstock up` starts."
     )
-    secret_key: str = setting("PENSTOCK_SECRET_KEY", "", _text, "Signs file URLs. Empty: a random one, made once and kept in the database.")
+    secret_key: str = setting(
+        "PENSTOCK_SECRET_KEY",
+        "",
+        text,
+        "Signs file URLs; seals the values of `penstock apps env`, which need it with `DATABASE_URL`. Empty: random keys, made once.",
+    )
     redis_prefix: str = setting(
-        "PENSTOCK_REDIS_PREFIX", "penstock:", _text, "Put before every key and channel, so that deployments can share a Redis."
+        "PENSTOCK_REDIS_PREFIX", "penstock:", text, "Put before every key and channel, so that deployments can share a Redis."
     )
     outbound_allow: tuple[str, ...] = setting(
-        "PENSTOCK_OUTBOUND_ALLOW", (), _entries, "CIDRs and host names that workflows may call although they are private or loopback."
+        "PENSTOCK_OUTBOUND_ALLOW", (), entries, "CIDRs and host names that workflows may call although they are private or loopback."
     )
     files_url: str = setting(
-        "PENSTOCK_FILES_URL", "", _text, "Public base URL of this deployment, put before signed file URLs. Empty: the API's own address."
+        "PENSTOCK_FILES_URL",
+        "",
+        text,
+        "Public base URL of this deployment, put before signed file URLs. Empty: the API's own address.",
     )
     file_store: str = setting(
-        "PENSTOCK_FILE_STORE", "", _text, "`folder` or `sql`. Empty: a folder with SQLite, the database with PostgreSQL."
+        "PENSTOCK_FILE_STORE", "", text, "`folder` or `sql`. Empty: a folder with SQLite, the database with PostgreSQL."
     )
     files_access_timeout_s: float = setting(
-        "PENSTOCK_FILES_ACCESS_TIMEOUT", 300.0, _seconds, "Seconds for which a signed file URL is valid."
+        "PENSTOCK_FILES_ACCESS_TIMEOUT", 300.0, seconds, "Seconds for which a signed file URL is valid."
     )
-    worker_pool: str = setting("PENSTOCK_WORKER_POOL", "threads", _text, "Celery pool of the workers: `threads` or `gevent`.")
-    worker_concurrency: int = setting("PENSTOCK_WORKER_CONCURRENCY", 32, _integer, "Runs that one worker process executes at a time.")
-    lease_s: float = setting("PENSTOCK_LEASE", 30.0, _seconds, "Seconds after which a run of a silent worker is given to another one.")
-    heartbeat_s: float = setting("PENSTOCK_HEARTBEAT", 5.0, _seconds, "Seconds between two renewals of a worker's leases.")
-    sweep_s: float = setting("PENSTOCK_SWEEP", 5.0, _seconds, "Seconds between two searches for lost runs.")
-    resend_s: float = setting("PENSTOCK_RESEND", 30.0, _seconds, "Seconds after which the task of a run that nobody claimed is sent again.")
-    max_attempts: int = setting("PENSTOCK_MAX_ATTEMPTS", 3, _integer, "Workers that a run may lose before it is ended as failed.")
+    worker_pool: str = setting("PENSTOCK_WORKER_POOL", "threads", text, "Celery pool of the workers: `threads` or `gevent`.")
+    worker_concurrency: int = setting("PENSTOCK_WORKER_CONCURRENCY", 32, integer, "Runs that one worker process executes at a time.")
+    lease_s: float = setting("PENSTOCK_LEASE", 30.0, seconds, "Seconds after which a run of a silent worker is given to another one.")
+    heartbeat_s: float = setting("PENSTOCK_HEARTBEAT", 5.0, seconds, "Seconds between two renewals of a worker's leases.")
+    sweep_s: float = setting("PENSTOCK_SWEEP", 5.0, seconds, "Seconds between two searches for lost runs.")
+    resend_s: float = setting("PENSTOCK_RESEND", 30.0, seconds, "Seconds after which the task of a run that nobody claimed is sent again.")
+    max_attempts: int = setting("PENSTOCK_MAX_ATTEMPTS", 3, integer, "Workers that a run may lose before it is ended as failed.")
     drain_s: float = setting(
-        "PENSTOCK_DRAIN", 5.0, _seconds, "Seconds that nodes in flight get on SIGTERM before their runs are handed over."
+        "PENSTOCK_DRAIN", 5.0, seconds, "Seconds that nodes in flight get on SIGTERM before their runs are handed over."
     )
     event_log_max_events: int = setting(
-        "PENSTOCK_EVENT_LOG_MAX_EVENTS", 10_000, _integer, "Events of a run that Redis keeps; older ones are read from SQL."
+        "PENSTOCK_EVENT_LOG_MAX_EVENTS", 10_000, integer, "Events of a run that Redis keeps; older ones are read from SQL."
     )
     event_log_ttl_s: float = setting(
-        "PENSTOCK_EVENT_LOG_TTL", 3600.0, _seconds, "Seconds for which Redis keeps the events of a run after the last one."
+        "PENSTOCK_EVENT_LOG_TTL", 3600.0, seconds, "Seconds for which Redis keeps the events of a run after the last one."
     )
+    sandbox: str = setting(
+        "PENSTOCK_SANDBOX",
+        "auto",
+        _strictness,
+        "`required`: run no code or template where the sandbox has no system call filter or no user of its own. `auto`: run it anyway.",
+    )
+    sandbox_packages: tuple[str, ...] = setting(
+        "PENSTOCK_SANDBOX_PACKAGES",
+        (),
+        entries,
+        "Installed pure-Python distributions that code nodes may import, such as `json_repair`.",
+    )
+    sandbox_network: bool = setting(
+        "PENSTOCK_SANDBOX_NETWORK",
+        False,
+        switch,
+        "Dangerous: code nodes may connect to whatever the worker can reach, databases and cloud metadata included, past every guard.",
+    )
+    sandbox_url: str = setting(
+        "PENSTOCK_SANDBOX_URL",
+        "",
+        text,
+        "URL of a dify-sandbox that code nodes run in. Empty: a process of the worker's own sandbox.",
+    )
+    sandbox_api_key: str = setting("PENSTOCK_SANDBOX_API_KEY", "", text, "Key of that dify-sandbox.")
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -137,7 +177,7 @@ def read_limits(environ: Mapping[str, str]) -> dict[str, Any]:
     for item in fields(Limits):
         variable = "PENSTOCK_" + item.name.upper()
         if environ.get(variable, "") != "":
-            found[item.name] = parse_setting(variable, environ[variable], _integer if isinstance(item.default, int) else _seconds)
+            found[item.name] = parse_setting(variable, environ[variable], integer if isinstance(item.default, int) else seconds)
     return found
 
 

@@ -153,6 +153,8 @@ def test_the_worker_loads_no_web_framework():
     loaded = loaded_by("import worker.tasks")
 
     assert not below(loaded, "app", *WEB_LIBRARIES)
+    # Documents are read by processes of their own.
+    assert not below(loaded, "chardet", "docx", "lxml", "olefile", "pypdf", "pypdfium2", "python_calamine")
 
 
 def test_the_engine_loads_nothing_but_itself_and_the_standard_library():

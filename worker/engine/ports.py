@@ -100,6 +100,14 @@ class TemplateRenderer(Protocol):
         """Jinja2 in a sandbox. Raises ``NodeError`` with a traceback as text."""
 
 
+class DocumentReader(Protocol):
+    def extract_text(self, content: bytes, extension: str, mime_type: str, cancellation: Cancellation) -> str:
+        """The text of a document, found in a limited child process (nodes.md section 6.17).
+
+        Raises ``NodeError`` with ``error_type`` ``UnsupportedFileTypeError`` or ``TextExtractionError``.
+        """
+
+
 class Files(Protocol):
     """The files of one app, as nodes see them."""
 
@@ -120,6 +128,7 @@ class Ports:
     http: HTTPClient
     code: CodeRunner
     templates: TemplateRenderer
+    documents: DocumentReader
     files: Files
     clock: Clock
     limits: Limits = field(default_factory=Limits)

@@ -1,4 +1,4 @@
-"""code: runs the workflow's own Python on selected values (nodes.md section 6.5)."""
+"""code: runs the workflow's own Python or JavaScript on selected values (nodes.md section 6.5)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ class CodeNode:
     def __init__(self, spec: NodeSpec) -> None:
         fields = Fields.of(spec)
         self._language = fields.choice("code_language", (PYTHON, JAVASCRIPT), PYTHON)
-        if self._language == JAVASCRIPT:
-            fields.report("code_language", "JavaScript is not supported yet, only Python is")
         self._source = fields.text("code")
         self._variables = read_variables(fields)
         self._outputs = read_outputs(fields.mapping("outputs"))

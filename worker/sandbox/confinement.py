@@ -35,6 +35,20 @@ SYSTEM_PLACES = (
     "/dev/urandom",
 )
 
+#: Read, where code may use the network, to find names and to check certificates.
+NETWORK_PLACES = (
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/usr/share/ca-certificates",
+)
+
 #: No descriptor has a higher number: zygotes keep few open.
 LAST_DESCRIPTOR = 1 << 16
 
@@ -47,6 +61,7 @@ class Confinement:
     readable: tuple[int, ...] = ()
     #: Descriptors that stay open: folders of the library that only root could reach by name.
     kept: tuple[int, ...] = ()
+    allow_network: bool = False
 
     def apply(self, work: int, folder: str, bounds: Bounds) -> None:
         """Confine this process to ``folder`` and the descriptor ``work``. Raises ``OSError`` if any part fails."""
@@ -54,9 +69,10 @@ class Confinement:
         os.umask(0o077)
         os.chdir(folder)
         close_all_but({work, *self.kept, *self.readable})
-        limit(bounds, may_start_threads="seccomp" in self.parts)
         for part in self.parts:
             STEPS[part](self)
+        # Last, since what may be read takes more descriptors than code may have.
+        limit(bounds, may_start_threads="seccomp" in self.parts)
 
 
 def limit(bounds: Bounds, *, may_start_threads: bool) -> None:
@@ -109,13 +125,13 @@ def drop_privileges(_: Confinement) -> None:
 def enter_landlock(confinement: Confinement) -> None:
     """See what is readable, and write in the current folder."""
     here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
-    landlock.restrict(confinement.readable, here)
+    landlock.restrict(confinement.readable, here, allow_network=confinement.allow_network)
     for descriptor in (here, *confinement.readable):
         os.close(descriptor)
 
 
-def filter_calls(_: Confinement) -> None:
-    seccomp.install(os.getpid())
+def filter_calls(confinement: Confinement) -> None:
+    seccomp.install(os.getpid(), allow_network=confinement.allow_network)
 
 
 #: Parts of a confinement, beside the resource limits, in the order in which they must be taken.

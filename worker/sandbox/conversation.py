@@ -9,16 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from worker.engine.ports import Cancellation
-from worker.sandbox.protocol import MAX_ANSWER_BYTES, VERDICT, End
+from worker.sandbox.bounds import Bounds
+from worker.sandbox.protocol import VERDICT, End
 from worker.sandbox.zygote import Zygote, ZygoteLost
 
 #: Seconds behind the wall-clock limit after which a zygote that has not ended the execution counts as hanging.
 GRACE_S = 10.0
 
 READ_BYTES = 1 << 18
-
-#: The first byte says what the rest is.
-LARGEST_ANSWER = MAX_ANSWER_BYTES + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +26,8 @@ class Answer:
     detail: int
     #: What the execution wrote. Nothing in it is to be trusted.
     data: bytes
-
-    @property
-    def is_too_large(self) -> bool:
-        return len(self.data) > LARGEST_ANSWER
+    #: There is more than is allowed; the rest was not read.
+    is_too_large: bool
 
 
 class Cancel:
@@ -51,18 +47,20 @@ class Cancel:
             self._verdict = None
 
 
-def converse(zygote: Zygote, request: bytes, wall_s: float, cancellation: Cancellation) -> Answer:
+def converse(zygote: Zygote, request: bytes, bounds: Bounds, cancellation: Cancellation) -> Answer:
     """Have a request executed. When this returns, the execution's process is gone. Raises ``ZygoteLost``."""
-    deadline = time.monotonic() + wall_s + GRACE_S
-    with zygote.started(wall_s) as (work, verdict):
+    deadline = time.monotonic() + bounds.wall_s + GRACE_S
+    # The first byte says what the rest is.
+    largest = bounds.answer_bytes + 1
+    with zygote.started(bounds.wall_s) as (work, verdict):
         cancel = Cancel(verdict)
         forget = cancellation.on_cancel(cancel)
         try:
             _send(work, request, deadline)
-            data = _receive(work, deadline)
-            if len(data) > LARGEST_ANSWER:
+            data = _receive(work, largest, deadline)
+            if len(data) > largest:
                 cancel()
-            return Answer(*_receive_verdict(verdict, deadline), data)
+            return Answer(*_receive_verdict(verdict, deadline), data, len(data) > largest)
         except TimeoutError as error:
             raise ZygoteLost("hangs") from error
         finally:
@@ -78,10 +76,10 @@ def _send(work: socket.socket, request: bytes, deadline: float) -> None:
         work.shutdown(socket.SHUT_WR)
 
 
-def _receive(work: socket.socket, deadline: float) -> bytes:
-    """All that comes, or a little more than is allowed."""
+def _receive(work: socket.socket, largest: int, deadline: float) -> bytes:
+    """All that comes, or a little more than the largest answer has."""
     data = bytearray()
-    while len(data) <= LARGEST_ANSWER:
+    while len(data) <= largest:
         work.settimeout(_remaining(deadline))
         try:
             part = work.recv(READ_BYTES)

@@ -9,7 +9,7 @@ import socket
 import tempfile
 from typing import Any, NoReturn
 
-from worker.sandbox import python_code, templates
+from worker.sandbox import document_text, javascript_code, python_code, templates
 from worker.sandbox.bounds import Bounds
 from worker.sandbox.confinement import Confinement
 from worker.sandbox.protocol import FAILURE
@@ -25,8 +25,10 @@ def perform(work: int, folder: str, confinement: Confinement) -> NoReturn:
         _forget_zygote()
         with socket.socket(fileno=work) as channel:
             channel.setblocking(True)
-            request = json.loads(_read_all(channel))
-            channel.sendall(_confined_answer(request, confinement, work, folder))
+            head, _, content = _read_all(channel).partition(b"\n")
+            request = json.loads(head)
+            _load_engine(request)
+            channel.sendall(_confined_answer(request, content, confinement, work, folder))
         status = 0
     finally:
         _exit(status)
@@ -44,17 +46,26 @@ def _read_all(channel: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-def _confined_answer(request: dict[str, Any], confinement: Confinement, work: int, folder: str) -> bytes:
+def _load_engine(request: dict[str, Any]) -> None:
+    if request["kind"] == "javascript":
+        javascript_code.load(request["engine"])
+
+
+def _confined_answer(request: dict[str, Any], content: bytes, confinement: Confinement, work: int, folder: str) -> bytes:
     try:
         confinement.apply(work, folder, Bounds(**request["bounds"]))
     except OSError as error:
         return FAILURE + f"The sandbox could not be set up: {error}".encode()
-    return _answer(request)
+    return _answer(request, content)
 
 
-def _answer(request: dict[str, Any]) -> bytes:
+def _answer(request: dict[str, Any], content: bytes) -> bytes:
     # Without an environment, temporary files would be looked for where nothing may be written.
     tempfile.tempdir = os.getcwd()
     if request["kind"] == "template":
         return templates.answer(request["source"], request["inputs"], request["max_characters"])
+    if request["kind"] == "document":
+        return document_text.answer(request["reader"], content, request["bounds"]["answer_bytes"])
+    if request["kind"] == "javascript":
+        return javascript_code.answer(request["source"], request["inputs"], request["bounds"]["memory_bytes"])
     return python_code.answer(request["source"], request["inputs"])

@@ -44,14 +44,14 @@ def version() -> int:
         return 0
 
 
-def restrict(readable: Sequence[int], writable: int) -> None:
+def restrict(readable: Sequence[int], writable: int, *, allow_network: bool = False) -> None:
     """From now on this thread reads only beneath ``readable``, and does what it likes beneath ``writable``.
 
     All are descriptors, of folders or of devices (which may also be written). Needs PR_SET_NO_NEW_PRIVS. Raises ``OSError``.
     """
     known = version()
     everything = (1 << FILE_RIGHTS.get(known, NEWEST_FILE_RIGHTS)) - 1
-    ruleset = _create(known, everything)
+    ruleset = _create(known, everything, 0 if allow_network else TCP)
     try:
         for place in readable:
             _allow(ruleset, place, _rights_to_read(place) & everything)
@@ -61,10 +61,10 @@ def restrict(readable: Sequence[int], writable: int) -> None:
         os.close(ruleset)
 
 
-def _create(known: int, everything: int) -> int:
+def _create(known: int, everything: int, connections: int) -> int:
     attributes = struct.pack("=Q", everything)
     if known >= 4:
-        attributes += struct.pack("=Q", TCP)
+        attributes += struct.pack("=Q", connections)
     if known >= 6:
         attributes += struct.pack("=Q", SCOPES)
     return linux.syscall(CREATE_RULESET, ctypes.create_string_buffer(attributes, len(attributes)), len(attributes), 0)

@@ -46,9 +46,9 @@ def syscall(number: int, *arguments: Any) -> int:
     return call("syscall", number, *arguments)
 
 
-def leave_namespaces() -> None:
+def leave_namespaces(*, keep_network: bool) -> None:
     """Own mounts, own (empty) network, own System V IPC for this process and its children. Needs CAP_SYS_ADMIN."""
-    call("unshare", CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC)
+    call("unshare", CLONE_NEWNS | CLONE_NEWIPC | (0 if keep_network else CLONE_NEWNET))
     call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
 
 

@@ -1,11 +1,14 @@
-"""What workflow code can import: the standard library, much of it loaded once in the zygote so that no execution has to."""
+"""What workflow code can import: the standard library, much of it loaded once in the zygote so that no execution has to, and packages
+that the operator chose."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from worker.sandbox import linux
 
 #: What code nodes import most, and what Jinja loads only when it is needed.
 PRELOADED = (
@@ -58,9 +61,28 @@ PRELOADED = (
 )
 
 
-def preload() -> None:
-    for name in PRELOADED:
+def preload(names: Sequence[str]) -> None:
+    for name in names:
         importlib.import_module(name)
+
+
+def link_packages(base: str, packages: Mapping[str, str]) -> tuple[int, ...]:
+    """Make packages importable, given by their paths, but nothing else that is installed beside them: by links in a folder below ``base``.
+
+    Answers the descriptors that the links lead through, whoever may enter the folders above; they must stay open.
+    """
+    if not packages:
+        return ()
+    folder = f"{base}/packages"
+    os.mkdir(folder)
+    os.chmod(folder, 0o755)
+    sites = {os.path.dirname(path) for path in packages.values()} if linux.IS_LINUX else set()
+    opened = {site: os.open(site, os.O_RDONLY | os.O_DIRECTORY) for site in sites}
+    names = {site: f"/proc/self/fd/{descriptor}" for site, descriptor in opened.items()}
+    for name, path in packages.items():
+        os.symlink(_renamed(path, names), f"{folder}/{name}")
+    sys.path.append(folder)
+    return tuple(opened.values())
 
 
 def reach_by_descriptor(folders: Sequence[str]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from worker.engine.errors import NodeError
 from worker.sandbox.bounds import Bounds
 from worker.sandbox.conversation import Answer
 from worker.sandbox.failures import EXIT_LINE
-from worker.sandbox.protocol import FAILURE, MAX_ANSWER_BYTES, RESULT, End
+from worker.sandbox.protocol import FAILURE, RESULT, End
 
 #: Class name that fail-branches see (nodes.md section 4.6).
 CODE_ERROR = "CodeExecutionError"
@@ -23,10 +23,10 @@ MAX_DEPTH = 128
 def outcome(answer: Answer, subject: str, bounds: Bounds) -> bytes:
     """The result of an execution that gave one. Raises ``NodeError`` with the reason why there is none.
 
-    ``subject`` is what ran, for the messages: ``code`` or ``template``.
+    ``subject`` is what ran, for the messages: ``code``, ``template`` or ``extraction``.
     """
     if answer.is_too_large:
-        raise _error(f"The {subject} gave a result of more than {MAX_ANSWER_BYTES} bytes.")
+        raise _error(f"The {subject} gave a result of more than {bounds.answer_bytes} bytes.")
     if answer.end is End.EXITED and answer.detail == 0 and answer.data.startswith((RESULT, FAILURE)):
         if answer.data.startswith(RESULT):
             return answer.data[len(RESULT) :]
@@ -36,7 +36,8 @@ def outcome(answer: Answer, subject: str, bounds: Bounds) -> bytes:
 
 def _reason(answer: Answer, subject: str, bounds: Bounds) -> str:
     if answer.end is End.TIMED_OUT:
-        return f"{subject} ran longer than the limit of {bounds.wall_s:g} seconds (PENSTOCK_SANDBOX_WORKER_TIMEOUT) and was ended."
+        setting = f" ({bounds.wall_setting})" if bounds.wall_setting else ""
+        return f"{subject} ran longer than the limit of {bounds.wall_s:g} seconds{setting} and was ended."
     if answer.end is End.SIGNALLED and answer.detail == signal.SIGXCPU:
         return f"{subject} used more than the limit of {bounds.cpu_s} seconds of processor time and was ended."
     if answer.end is End.SIGNALLED:

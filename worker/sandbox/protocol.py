@@ -2,7 +2,7 @@
 
 The worker sends a ``CALL`` over the control socket, with two descriptors beside it:
 
-    work      worker and execution: the request, then the answer until the end of the stream
+    work      worker and execution: the request, which is a line of JSON and perhaps a document behind it, then the answer until the end
     verdict   worker and zygote: closing it cancels; the zygote writes one ``VERDICT`` when the execution is gone for good
 
 The execution never holds a verdict, so whatever hostile code writes, it cannot say how it ended.
@@ -22,7 +22,7 @@ VERDICT = struct.Struct("!Bi")
 RESULT = b"R"
 FAILURE = b"F"
 
-#: Bytes of the largest answer that the worker reads.
+#: Bytes of the largest answer that the worker reads, unless the bounds of the execution say otherwise.
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
 
 

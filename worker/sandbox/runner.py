@@ -8,43 +8,39 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.util import find_spec
 from typing import Any
 
 from worker.engine.errors import NodeError
 from worker.engine.limits import Limits
 from worker.engine.ports import Cancellation
 from worker.sandbox.bounds import TEMPLATE_CPU_S, TEMPLATE_MEMORY_BYTES, Bounds
-from worker.sandbox.conversation import Answer, converse
+from worker.sandbox.javascript_code import ENGINE
+from worker.sandbox.keeper import ZygoteKeeper
 from worker.sandbox.outcome import CODE_ERROR, decoded, outcome
-from worker.sandbox.zygote import Zygote, ZygoteLost
-
-#: The one language that is interpreted here.
-PYTHON = "python3"
-
-#: How often an execution is tried whose zygote is lost. It has had no effects, so it may run again.
-TRIES = 2
+from worker.sandbox.packages import find_packages
+from worker.sandbox.policy import Policy
+from worker.sandbox.zygote import Options
 
 
 class SandboxRunner:
     """Close it when the worker ends; until the first execution it has no process."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, policy: Policy | None = None) -> None:
+        """Raises ``ConfigError`` for packages that are not installed."""
         limits = limits or Limits()
+        self._policy = policy or Policy()
+        options = Options(find_packages(self._policy.packages), self._policy.allow_network)
+        self._keeper = ZygoteKeeper(lambda: options)
         wall_s = limits.sandbox_worker_timeout
         self._code_bounds = Bounds(wall_s, cpu_s=math.ceil(wall_s) + 1)
         self._template_bounds = Bounds(wall_s, TEMPLATE_CPU_S, TEMPLATE_MEMORY_BYTES)
         self._max_characters = limits.template_transform_max_length
-        self._lock = threading.Lock()
-        self._zygote: Zygote | None = None
-        self._is_closed = False
 
     def run(self, language: str, source: str, inputs: Mapping[str, Any], cancellation: Cancellation) -> Any:
-        if language != PYTHON:
-            raise NodeError(f"Unsupported language {language}", error_type=CODE_ERROR)
-        request = {"kind": "python", "source": source, "inputs": inputs}
+        request = {**_interpreter(language), "source": source, "inputs": inputs}
         return decoded(self._perform("code", request, self._code_bounds, cancellation))
 
     def render(self, template: str, inputs: Mapping[str, Any], cancellation: Cancellation) -> str:
@@ -53,48 +49,34 @@ class SandboxRunner:
 
     def tier(self) -> str:
         """The defences that are active on this machine, weakest first: ``rlimits`` alone, or with ``+seccomp`` and others."""
-        return self._ready().tier
+        return self._keeper.ready().tier
 
     def close(self) -> None:
         """End the zygote and all executions."""
-        with self._lock:
-            self._is_closed = True
-        if self._zygote is not None:
-            self._discard(self._zygote)
+        self._keeper.close()
 
     def _perform(self, subject: str, request: Mapping[str, Any], bounds: Bounds, cancellation: Cancellation) -> bytes:
         cancellation.check()
+        if refusal := self._policy.refusal(self.tier()):
+            raise NodeError(refusal, error_type=CODE_ERROR)
         message = json.dumps({**request, "bounds": asdict(bounds)}).encode()
-        answer = self._converse(message, bounds, cancellation)
+        answer = self._keeper.converse(message, bounds, cancellation)
         cancellation.check()
         return outcome(answer, subject, bounds)
 
-    def _converse(self, message: bytes, bounds: Bounds, cancellation: Cancellation) -> Answer:
-        reason = ""
-        for _ in range(TRIES):
-            zygote = self._ready()
-            try:
-                return converse(zygote, message, bounds.wall_s, cancellation)
-            except ZygoteLost as error:
-                reason = str(error)
-                self._discard(zygote)
-                cancellation.check()
-        raise NodeError(f"The sandbox {reason}.", error_type=CODE_ERROR)
 
-    def _ready(self) -> Zygote:
-        """The zygote, started if there is none. Raises ``NodeError``."""
-        with self._lock:
-            if self._is_closed:
-                raise NodeError("The sandbox is shut down.", error_type=CODE_ERROR)
-            if self._zygote is None:
-                try:
-                    self._zygote = Zygote()
-                except ZygoteLost as error:
-                    raise NodeError(f"The sandbox {error}.", error_type=CODE_ERROR) from error
-            return self._zygote
+def _interpreter(language: str) -> dict[str, str]:
+    """The part of a request that says what reads the source. Raises ``NodeError``."""
+    if language == "python3":
+        return {"kind": "python"}
+    if language == "javascript":
+        return {"kind": "javascript", "engine": _engine_path()}
+    raise NodeError(f"Unsupported language {language}", error_type=CODE_ERROR)
 
-    def _discard(self, zygote: Zygote) -> None:
-        with self._lock:
-            if self._zygote is zygote:
-                self._zygote = None
-        zygote.close()
+
+def _engine_path() -> str:
+    """Found without importing it."""
+    spec = find_spec(ENGINE)
+    if spec is None or spec.origin is None:
+        raise NodeError("JavaScript needs the package quickjs-ng, which is not installed here.", error_type=CODE_ERROR)
+    return spec.origin

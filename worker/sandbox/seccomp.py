@@ -126,6 +126,7 @@ LAST_KNOWN = 450
 MACHINES = {"x86_64": (0xC000_003E, 0), "aarch64": (0xC000_00B7, 1)}
 
 CLONE_THREAD = 0x1_0000
+AF_INET, AF_INET6 = 2, 10
 SECCOMP_MODE_FILTER = 2
 
 # Where things lie in the kernel's struct seccomp_data (little-endian).
@@ -145,16 +146,16 @@ def is_supported() -> bool:
     return linux.IS_LINUX and sys.maxsize > 2**32 and platform.machine() in MACHINES
 
 
-def install(process_id: int) -> None:
+def install(process_id: int, *, allow_network: bool = False) -> None:
     """Filter this thread's system calls for good, and those of all threads it starts. Needs PR_SET_NO_NEW_PRIVS. Raises ``OSError``."""
-    code = program(platform.machine(), process_id)
+    code = program(platform.machine(), process_id, allow_network=allow_network)
     buffer = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog { unsigned short len; struct sock_filter *filter; }
     header = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
     linux.prctl(linux.PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(header, len(header)))
 
 
-def program(machine: str, process_id: int) -> bytes:
+def program(machine: str, process_id: int, *, allow_network: bool = False) -> bytes:
     """The filter for a process of this id, which may signal and limit itself but no other."""
     architecture, column = MACHINES[machine]
     steps = [
@@ -163,6 +164,7 @@ def program(machine: str, process_id: int) -> bytes:
         _step(LOAD, NUMBER),
         _step(IF_GREATER, LAST_KNOWN, 0, 1),
         _step(ANSWER, UNKNOWN),
+        *(_connections(column) if allow_network else ()),
         *(step for numbers in DENIED.values() if numbers[column] is not None for step in _on(numbers[column], REFUSE)),
         *_on(CLONE3[column], UNKNOWN),
         *_check(CLONE[column], (IF_SET, CLONE_THREAD), if_so=ALLOW, otherwise=REFUSE),
@@ -173,6 +175,19 @@ def program(machine: str, process_id: int) -> bytes:
         _step(ANSWER, ALLOW),
     ]
     return b"".join(steps)
+
+
+def _connections(column: int) -> list[bytes]:
+    """Out, and to Internet addresses only: Unix sockets lead to other programs' privileges."""
+    return [
+        *_on(DENIED["connect"][column], ALLOW),
+        _step(IF_EQUAL, DENIED["socket"][column] or 0, 0, 5),
+        _step(LOAD, FIRST_ARGUMENT),
+        _step(IF_EQUAL, AF_INET, 2, 0),
+        _step(IF_EQUAL, AF_INET6, 1, 0),
+        _step(ANSWER, REFUSE),
+        _step(ANSWER, ALLOW),
+    ]
 
 
 def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,13 +30,22 @@ PACKAGES = ("worker", "jinja2", "markupsafe")
 #: The interpreter runs isolated and without site-packages; what the zygote imports from there is found by name, and forgotten again.
 BOOT = """
 import sys
-control, temporary, *folders = sys.argv[1:]
+control, temporary, options, *folders = sys.argv[1:]
 own = list(sys.path)
 sys.path += folders
 from worker.sandbox.zygote_main import main
 sys.path[:] = own
-main(int(control), temporary)
+main(int(control), temporary, options)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    #: What code may import beside the standard library: paths by file name (``packages.find_packages``).
+    packages: Mapping[str, str] = field(default_factory=dict)
+    allow_network: bool = False
+    #: Modules that the zygote itself imports, so that no execution has to; they may need the packages.
+    modules: tuple[str, ...] = ()
 
 
 class ZygoteLost(Exception):
@@ -45,14 +55,14 @@ class ZygoteLost(Exception):
 class Zygote:
     """A running zygote process."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Options) -> None:
         """Raises ``ZygoteLost`` if it does not start."""
         self._sending = threading.Lock()
         #: Where executions have their folders.
         self.folder = ""
         self._control, theirs = socket.socketpair()
         with theirs:
-            self._process = _spawn(self._control, theirs)
+            self._process = _spawn(self._control, theirs, options)
         try:
             hello = self._receive_hello()
         except ZygoteLost:
@@ -119,9 +129,9 @@ def _package_folders() -> list[str]:
     return sorted({str(Path(spec.origin).resolve().parents[1]) for spec in specs if spec is not None and spec.origin})
 
 
-def _spawn(control: socket.socket, theirs: socket.socket) -> subprocess.Popen[bytes]:
+def _spawn(control: socket.socket, theirs: socket.socket, options: Options) -> subprocess.Popen[bytes]:
     """Start the process with its end of the control socket. Raises ``ZygoteLost``, after closing ours."""
-    arguments = [str(theirs.fileno()), tempfile.gettempdir(), *_package_folders()]
+    arguments = [str(theirs.fileno()), tempfile.gettempdir(), json.dumps(asdict(options)), *_package_folders()]
     try:
         return subprocess.Popen(
             [sys.executable, "-I", "-S", "-X", "utf8", "-c", BOOT, *arguments],

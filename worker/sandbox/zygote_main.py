@@ -13,12 +13,13 @@ import resource
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 
 from worker.sandbox import linux
-from worker.sandbox.confinement import SYSTEM_PLACES, UNPRIVILEGED, Confinement, open_places, probe
+from worker.sandbox.confinement import NETWORK_PLACES, SYSTEM_PLACES, UNPRIVILEGED, Confinement, open_places, probe
 from worker.sandbox.folders import make_folder, remove_tree
-from worker.sandbox.modules import preload, reach_by_descriptor
+from worker.sandbox.modules import PRELOADED, link_packages, preload, reach_by_descriptor
 from worker.sandbox.supervisor import Supervisor
 
 #: Most open files; each execution takes one, and two more while it is started.
@@ -31,12 +32,12 @@ OUT_OF_MEMORY_SCORE = "500"
 MEMORY_FILES = "size=128m,nr_inodes=65536,mode=0711"
 
 
-def main(control: int, temporary: str) -> None:
-    """Set up, say hello with one line of JSON, serve."""
+def main(control: int, temporary: str, options: str) -> None:
+    """Set up, say hello with one line of JSON, serve. ``options``: JSON of ``zygote.Options``."""
     with socket.socket(fileno=control) as channel:
         base = tempfile.mkdtemp(prefix="penstock-sandbox-", dir=temporary)
         try:
-            confinement, tier = prepare(base)
+            confinement, tier = prepare(base, **json.loads(options))
             channel.sendall(json.dumps({"tier": tier, "folder": base}).encode() + b"\n")
             Supervisor(channel, base, confinement).serve()
         except Exception as error:
@@ -46,19 +47,24 @@ def main(control: int, temporary: str) -> None:
             remove_base(base)
 
 
-def prepare(base: str) -> tuple[Confinement, str]:
+def prepare(base: str, packages: dict[str, str], allow_network: bool, modules: Sequence[str]) -> tuple[Confinement, str]:
     """Load what executions need, and find out how far they can be confined here."""
     os.environ.clear()
     os.chmod(base, 0o711)
     adjust_limits()
-    preload()
-    has_namespaces = enter_namespaces(base)
+    preload(PRELOADED)
+    has_namespaces = enter_namespaces(base, keep_network=allow_network)
+    kept = link_packages(base, packages)
+    preload(modules)
     library = [folder for folder in sys.path if os.path.isdir(folder)]
-    readable = open_places((*SYSTEM_PLACES, f"{sys.base_prefix}/lib", *library, *package_folders()))
+    network = NETWORK_PLACES if allow_network else ()
+    ours = (f"{sys.base_prefix}/lib", *library, *package_folders(), *packages.values())
+    readable = open_places((*SYSTEM_PLACES, *ours, *network))
     trial = make_folder(base, UNPRIVILEGED if os.geteuid() == 0 else None)
     parts, unreadable = probe(readable, trial, library)
     os.rmdir(trial)
-    confinement = Confinement(parts, readable if "landlock" in parts else (), reach_by_descriptor(unreadable))
+    kept += reach_by_descriptor(unreadable)
+    confinement = Confinement(parts, readable if "landlock" in parts else (), kept, allow_network)
     gc.collect()
     gc.freeze()
     return confinement, "+".join(("rlimits", *(("namespaces",) if has_namespaces else ()), *parts))
@@ -72,10 +78,10 @@ def adjust_limits() -> None:
         score.write(OUT_OF_MEMORY_SCORE)
 
 
-def enter_namespaces(base: str) -> bool:
+def enter_namespaces(base: str, *, keep_network: bool) -> bool:
     """As root: no network, no shared memory with others, and the files of executions in memory of bounded size."""
     try:
-        linux.leave_namespaces()
+        linux.leave_namespaces(keep_network=keep_network)
         linux.mount_memory(base, MEMORY_FILES)
     except OSError:
         return False

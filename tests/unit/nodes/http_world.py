@@ -19,7 +19,6 @@ from worker.engine.variables import File, VariablePool, remote_address
 from worker.nodes.http_request import HTTPRequestNode
 from worker.outbound.client import GuardedClient
 
-
 RUN_ID = "0a6a1d1c-5a43-4d3f-9f0e-3c2b1a09f8e7"
 EXECUTION_ID = "b7e3f1a2-9c8d-4e5f-8a6b-1c2d3e4f5a6b"
 

@@ -44,7 +44,7 @@ def template_error_of(runner: SandboxRunner, template: str, inputs: Mapping[str,
 
 
 def zygote_id(runner: SandboxRunner) -> int:
-    return runner._ready().process_id
+    return runner._keeper.ready().process_id
 
 
 def executions(runner: SandboxRunner) -> list[int]:
@@ -55,7 +55,7 @@ def executions(runner: SandboxRunner) -> list[int]:
 
 def folders(runner: SandboxRunner) -> list[Path]:
     """Folders of executions; the zygote may have a file system of its own there."""
-    zygote = runner._ready()
+    zygote = runner._keeper.ready()
     return list(Path(f"/proc/{zygote.process_id}/root{zygote.folder}").iterdir())
 
 

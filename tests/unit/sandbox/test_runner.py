@@ -289,7 +289,7 @@ def test_zygote_that_does_not_start_is_an_error_of_the_node(monkeypatch, interpr
 def test_close_ends_everything():
     runner = SandboxRunner()
     first = zygote_id(runner)
-    folder = runner._ready().folder
+    folder = runner._keeper.ready().folder
     errors: list[str] = []
     waiting = threading.Thread(target=lambda: errors.append(error_of(runner, SLEEP)))
     waiting.start()
@@ -311,7 +311,7 @@ import threading, time
 from worker.engine.inbox import Inbox
 from worker.sandbox.runner import SandboxRunner
 runner = SandboxRunner()
-zygote = runner._ready()
+zygote = runner._keeper.ready()
 source = "import time\\ndef main():\\n    time.sleep(60)"
 threading.Thread(target=runner.run, args=("python3", source, {}, Inbox())).start()
 children = f"/proc/{zygote.process_id}/task/{zygote.process_id}/children"
