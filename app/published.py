@@ -11,6 +11,7 @@ from typing import Any
 from app.errors import APIError
 from worker.engine.dsl import read_workflow
 from worker.engine.form import Form
+from worker.engine.graph_document import START_TYPE
 from worker.engine.workflow import Workflow
 from worker.store.apps import find_version
 from worker.store.encoding import loads
@@ -34,6 +35,8 @@ class PublishedWorkflow:
     features: Mapping[str, Any]
     #: Tool name -> icon (api-contract.md section 2.11).
     tool_icons: Mapping[str, Any]
+    #: It has a start node. Without one only triggers begin a run (dsl.md section 6.5).
+    has_start: bool
 
 
 class PublishedWorkflows:
@@ -63,7 +66,15 @@ class PublishedWorkflows:
         if row is None:
             return None
         workflow = read_workflow(_document(row.document))
-        found = PublishedWorkflow(row.id, app_id, row.version, Form.of(workflow), workflow.features, tool_icons(workflow))
+        found = PublishedWorkflow(
+            row.id,
+            app_id,
+            row.version,
+            Form.of(workflow),
+            workflow.features,
+            tool_icons(workflow),
+            has_start=any(node.type == START_TYPE for node in workflow.nodes),
+        )
         self._keep(found)
         return found
 

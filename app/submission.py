@@ -77,8 +77,13 @@ def trace_id(request: Request, in_body: Any) -> str | None:
 
 def choose_workflow(parts: Parts, app: KeyedApp, version: str | None) -> PublishedWorkflow:
     """Step 7: the current version, or the one named. Raises ``APIError``, ``GraphError``."""
-    if version is not None:
-        return named_workflow(parts, app, version)
+    found = current_workflow(parts, app) if version is None else named_workflow(parts, app, version)
+    if not found.has_start:
+        raise invalid_param("The workflow has no start node: only its triggers can begin a run.")
+    return found
+
+
+def current_workflow(parts: Parts, app: KeyedApp) -> PublishedWorkflow:
     found = parts.published.find(app.app_id, app.workflow_id) if app.workflow_id else None
     if found is None:
         raise invalid_param("Workflow not published")

@@ -26,6 +26,8 @@ bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '5001')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 #: Above PENSTOCK_MAX_STREAMS, so that a full process answers 503 instead of leaving connections to hang.
 worker_connections = 1000
+#: The most gunicorn allows; what is longer gets its own answer, which is no JSON.
+limit_request_line = 8190
 #: Above the idle time of usual balancers (60 s), so that they close connections first and never use one that is just going.
 keepalive = 75
 #: A worker whose loop stands still this long is killed. It bounds no request: streams and waiting calls may take any time.

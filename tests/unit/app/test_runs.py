@@ -441,3 +441,14 @@ def test_a_full_process_answers_503():
 
     assert (refused.status_code, refused.json["code"]) == (503, "service_unavailable")
     assert refused.headers["Retry-After"].isdecimal()
+
+
+def test_an_app_that_only_triggers_can_start_refuses_a_run(service: Service):
+    schedule = documents.node("tick", "trigger-schedule")
+    caller = service.publish(documents.chain("scheduled", [schedule, documents.end(time=["sys", "timestamp"])]))
+
+    answer = caller.run(inputs={})
+
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_param")
+    assert "no start node" in answer.json["message"]
+    assert runs(caller) == 0
