@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
-
 from tests.services import documents
 from tests.services.client import Client
-from tests.services.penstock import Installation
+from tests.services.penstock import Installation, is_ready
 from tests.services.ports import free_port
 from tests.services.processes import SCRIPTS, Process
 from tests.services.waiting import wait_for
@@ -40,11 +38,3 @@ def test_honcho_brings_up_web_and_worker_and_serves_a_run(postgres_url, redis_ur
     finally:
         runner.close()
         print(runner.output[-8000:])
-
-
-def is_ready(runner: Process, url: str) -> bool:
-    runner.check_alive()
-    try:
-        return httpx.get(f"{url}/healthz/ready", timeout=10).status_code == 200
-    except httpx.TransportError:
-        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -171,21 +172,13 @@ def test_logs_are_as_recorded(log_scene, name):
     def path(scene: Scene) -> str:
         return LOGS[name]["request"]["path"].replace("$UUID", scene.run["workflow_run_id"])
 
-    exchange = with_any_version(LOGS[name])
-    check(log_scene, exchange, path, decisions.LOGS.get(name))
+    check(log_scene, with_any_version(LOGS[name]), path, decisions.LOGS.get(name))
 
 
 def with_any_version(exchange: dict[str, Any]) -> dict[str, Any]:
     """The version of a workflow is the time of its publication."""
-
-    def replace(text: str) -> str:
-        return "$TEXT" if text.startswith("2026-") else text
-
-    response = exchange["response"]
-    rows = response["body"].get("data", [])
-    for row in rows:
-        row["workflow_run"]["version"] = replace(row["workflow_run"]["version"])
-    return exchange
+    any_version: dict[str, Any] = json.loads(re.sub(r'("version": )"[^"]*"', r'\1"$TEXT"', json.dumps(exchange)))
+    return any_version
 
 
 def test_every_decision_against_a_recording_names_a_case():

@@ -38,10 +38,10 @@ class Installation:
         self.folder = folder
         self.environment = clean_environment(PENSTOCK_DATA_DIR=str(folder / "data"), **settings)
 
-    def call(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line to its end."""
         command = [PENSTOCK, *arguments]
-        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120, input=stdin)
+        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120)
 
     def import_files(self, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
         """`penstock apps import --json` of all files at once: the line of each, by the file's stem."""
@@ -152,7 +152,7 @@ class Deployment(Installation):
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         web = Web(url, self._start("web", "--host", "127.0.0.1", PORT=str(port)))
-        wait_for(lambda: is_ready(web), f"{url} to be ready", timeout_s=60)
+        wait_for(lambda: is_ready(web.process, url), f"{url} to be ready", timeout_s=60)
         return web
 
     def add_worker(self, **settings: str) -> Process:
@@ -186,9 +186,10 @@ class Deployment(Installation):
         return process
 
 
-def is_ready(web: Web) -> bool:
-    web.process.check_alive()
+def is_ready(process: Process, url: str) -> bool:
+    """Whether the API at ``url`` answers. Raises ``RuntimeError`` if the process behind it has ended."""
+    process.check_alive()
     try:
-        return httpx.get(f"{web.url}/healthz/ready", timeout=10).status_code == 200
+        return httpx.get(f"{url}/healthz/ready", timeout=10).status_code == 200
     except httpx.TransportError:
         return False
