@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import redis
 
@@ -14,7 +13,6 @@ from worker.bus.ports import EventLogPort
 from worker.closing import start_of
 from worker.config import Config
 from worker.dispatcher import Dispatcher
-from worker.engine.environment import environment_values
 from worker.engine.errors import EngineError, RunDrained, RunFenced
 from worker.engine.events import STOPPED_TEXT, RunFinished, RunStatus
 from worker.engine.execution import Threads
@@ -22,7 +20,8 @@ from worker.engine.inbox import Inbox
 from worker.engine.ports import Ports
 from worker.engine.run import WorkflowRun
 from worker.engine.start import Resume
-from worker.graphs import CompiledWorkflow, Graphs
+from worker.environments import Environments
+from worker.graphs import Graphs
 from worker.history import History, load_history
 from worker.journal import RunJournal, envelope_of
 from worker.store.claims import Claim, claim, release_run
@@ -33,9 +32,6 @@ logger = logging.getLogger(__name__)
 
 #: Code of the ``error`` event of a run that could not be executed as a whole (api-contract.md section 9, Q5).
 REFUSED = ("workflow_request_error", 400)
-
-#: Process environment variables with this prefix supply values for environment variables of workflows (dsl.md section 7.1).
-ENVIRONMENT_PREFIX = "PENSTOCK_ENV_"
 
 
 class RunService:
@@ -62,9 +58,7 @@ class RunService:
         self._dispatcher = dispatcher
         self._config = config
         self._owner = owner
-        self._supplied = {
-            name.removeprefix(ENVIRONMENT_PREFIX): value for name, value in environ.items() if name.startswith(ENVIRONMENT_PREFIX)
-        }
+        self._environments = Environments(database, config, environ)
         self._threads = Threads()
         self._is_draining = False
 
@@ -140,16 +134,13 @@ class RunService:
         return WorkflowRun(
             compiled.graph,
             compiled.responses,
-            start_of(held, self._environment(compiled)),
+            start_of(held, self._environments.values(held.app_id, compiled.workflow)),
             ports=ports,
             journal=journal,
             inbox=inbox,
             threads=self._threads,
             resume=Resume(history.records, journal.started),
         ).execute()
-
-    def _environment(self, compiled: CompiledWorkflow) -> dict[str, Any]:
-        return environment_values(compiled.workflow.environment, self._supplied)
 
     def _hand_over(self, held: Claim, journal: RunJournal) -> None:
         if journal.hand_over():

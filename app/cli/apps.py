@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from app.cli.app_environment import env
+from app.cli.arguments import APP
 from app.cli.failures import say, sentence_of
 from app.cli.output import print_json, print_table, time_text
 from app.cli.settings import pass_config
@@ -23,12 +25,14 @@ from worker.store.models import App, Workflow
 from worker.store.session import Database
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-APP = click.argument("app", metavar="APP")
 
 
 @click.group()
 def apps() -> None:
     """Import, publish and look after apps. APP is an app's id or name."""
+
+
+apps.add_command(env)
 
 
 @apps.command("import")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app.cli.apps import APP
+from app.cli.arguments import APP
 from app.cli.output import print_json, print_table, time_text
 from app.cli.settings import pass_config
 from app.cli.storage import opened

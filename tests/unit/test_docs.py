@@ -1,26 +1,31 @@
 """The documents say what there is, and nothing else."""
 
+import importlib
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 
+import worker.nodes
 from app.cli.main import penstock
 from app.config import ApiConfig
 from app.errors import CODES
+from app.publish import check_document
+from tests.services import documents
+from tests.unit.engine.building import run_of
 from worker.bus import wire
 from worker.config import Config
-from worker.engine.errors import GraphError, NodeError
+from worker.engine.graph import compile_graph
 from worker.engine.limits import Limits
-from worker.engine.node import NodeSpec
-from worker.engine.variables import VariablePool
 from worker.nodes.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 
 #: ``[text](target)`` with a target in the repository.
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
@@ -105,23 +110,42 @@ def test_links_lead_somewhere(path):
     assert missing == []
 
 
+#: The node of writing-a-node.md, and its test.
+NODE_SOURCE, TEST_SOURCE = re.findall(r"```python\n(.*?)```", page("writing-a-node.md"), re.DOTALL)
+
+
 @pytest.fixture
-def word_count():
-    """The node class of writing-a-node.md."""
-    [source] = re.findall(r"```python\n(.*?)```", page("writing-a-node.md"), re.DOTALL)
-    module = {"__name__": "word_count"}
-    exec(compile(source, "writing-a-node.md", "exec"), module)
-    return module["NODE"]
+def word_count(tmp_path, monkeypatch):
+    """The node of the guide, laid where it belongs: one more file in the package of the nodes."""
+    (tmp_path / "word_count.py").write_text(NODE_SOURCE, "utf-8")
+    monkeypatch.setattr(worker.nodes, "__path__", [*worker.nodes.__path__, str(tmp_path)])
+    yield importlib.import_module("worker.nodes.word_count")
+    del sys.modules["worker.nodes.word_count"], worker.nodes.word_count
 
 
-def test_the_node_of_the_guide_works(word_count):
-    pool = VariablePool()
-    pool.set("a", "text", "one two three")
+def test_the_node_of_the_guide_runs_in_a_workflow(word_count):
+    count = documents.node("count", "word-count", text_selector=["start", "text"])
+    document = documents.chain("Counting", [documents.start(documents.variable("text")), count, documents.end(words=["count", "words"])])
+    check = check_document(document, Registry())
+    run, _, _ = run_of(compile_graph(check.workflow, Registry()), inputs={"text": "one two three"})
 
-    assert word_count(NodeSpec("n", "word-count", "", "1", {"text_selector": ["a", "text"]})).run(pool, None).outputs == {"words": 3}
-    with pytest.raises(NodeError, match="has 3 words, but needs 4"):
-        word_count(NodeSpec("n", "word-count", "", "1", {"text_selector": ["a", "text"], "minimum": 4})).run(pool, None)
-    with pytest.raises(NodeError, match=r"a\.missing is not a text"):
-        word_count(NodeSpec("n", "word-count", "", "1", {"text_selector": ["a", "missing"]})).run(pool, None)
-    with pytest.raises(GraphError, match=r"at \.data\.minimum"):
-        word_count(NodeSpec("n", "word-count", "", "1", {"minimum": "few"}))
+    assert check.findings == ()
+    assert run.execute().outputs == {"words": 3}
+
+
+def test_the_test_of_the_guide_passes(word_count):
+    tests = {}
+    exec(compile(TEST_SOURCE, "test_word_count.py", "exec"), tests)
+    cases = [test for name, test in tests.items() if name.startswith("test_")]
+
+    assert len(cases) == 4
+    for case in cases:
+        case()
+
+
+@pytest.mark.parametrize("source", [NODE_SOURCE, TEST_SOURCE], ids=["node", "test"])
+def test_the_code_of_the_guide_is_formatted_as_the_rest(source):
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in (["format", "--check"], ["check"]):
+        done = subprocess.run([*ruff, *command, "--stdin-filename", "worker/nodes/word_count.py", "-"], cwd=ROOT, input=source, text=True)
+        assert done.returncode == 0

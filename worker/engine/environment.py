@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -39,8 +40,12 @@ def _read(item: Any, path: str, findings: Findings, max_size: int) -> Environmen
         return None
     variable = EnvironmentVariable(item["name"], _type(item["value_type"]), item["value"])
     if variable.type == "secret" and not variable.value:
-        findings.warning("empty_secret", f"the secret environment variable '{variable.name}' has no value: exports leave it out", path=path)
+        findings.warning("empty_secret", EMPTY_SECRET.format(variable.name, shlex.quote(variable.name)), path=path)
     return variable
+
+
+#: With the variable's name, and that name for a shell.
+EMPTY_SECRET = "the secret environment variable '{}' has no value, since exports leave it out: set one by `penstock apps env set APP {}`"
 
 
 def _mistake(item: Mapping[str, Any], max_size: int) -> str | None:
@@ -90,6 +95,15 @@ def environment_values(variables: Iterable[EnvironmentVariable], supplied: Mappi
     Raises ``VariableError`` for a supplied text that does not fit the declared type.
     """
     return {variable.name: _value(variable, supplied.get(variable.name)) for variable in variables}
+
+
+def check_text(variable: EnvironmentVariable, text: str, max_size: int = MAX_SIZE) -> None:
+    """Whether a text can be supplied for a variable. Raises ``VariableError``."""
+    _parse(variable, text)
+    if variable.type == "secret" and not text:
+        raise VariableError(f"The value supplied for the secret '{variable.name}' is empty.")
+    if (size := size_bytes(text)) > max_size:
+        raise VariableError(f"The value supplied for '{variable.name}' has {size} bytes, {max_size} are allowed.")
 
 
 def _value(variable: EnvironmentVariable, supplied: str | None) -> Any:

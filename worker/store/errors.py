@@ -3,6 +3,7 @@
 StoreError
 ├─ StorageUnavailable       the database cannot be reached, is full, or stayed locked; nothing was stored; the API answers 503
 ├─ SchemaError              the tables are not those of this release
+├─ SealError                a value cannot be sealed or opened: there is no key, or it is another one
 └─ NotFound                 an app, a version or a key that an operator named does not exist, or the name fits several
 RunFenced                   (engine/errors.py) a later attempt owns the run, or it has ended
 """
@@ -25,6 +26,10 @@ class StorageUnavailable(StoreError):
 
 class SchemaError(StoreError):
     """The database has no tables yet, or those of another release."""
+
+
+class SealError(StoreError):
+    """There is no key to seal or open a value with, or the value was sealed with another one."""
 
 
 class NotFound(StoreError):

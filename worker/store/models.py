@@ -99,6 +99,18 @@ class ApiKey(Base):
     revoked_at: Mapped[float | None] = mapped_column(Float(53))
 
 
+class AppEnvironment(Base):
+    """What an operator set an environment variable of an app to (dsl.md section 7.1)."""
+
+    __tablename__ = "app_environment"
+
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    #: Sealed by ``store/sealing.py``.
+    value: Mapped[bytes] = mapped_column(LargeBinary)
+    updated_at: Mapped[float] = mapped_column(Float(53))
+
+
 class EndUser(Base):
     """The caller's ``user`` of an app (api-contract.md section 1.3)."""
 
