@@ -101,7 +101,7 @@ class Config:
         "PENSTOCK_FILES_ACCESS_TIMEOUT", 300.0, seconds, "Seconds for which a signed file URL is valid."
     )
     worker_pool: str = setting("PENSTOCK_WORKER_POOL", "threads", text, "Celery pool of the workers: `threads` or `gevent`.")
-    worker_concurrency: int = setting("PENSTOCK_WORKER_CONCURRENCY", 32, integer, "Runs that one worker process executes at a time.")
+    worker_concurrency: int = setting("PENSTOCK_WORKER_CONCURRENCY", 100, integer, "Runs that one worker process executes at a time.")
     lease_s: float = setting("PENSTOCK_LEASE", 30.0, seconds, "Seconds after which a run of a silent worker is given to another one.")
     heartbeat_s: float = setting("PENSTOCK_HEARTBEAT", 5.0, seconds, "Seconds between two renewals of a worker's leases.")
     sweep_s: float = setting("PENSTOCK_SWEEP", 5.0, seconds, "Seconds between two searches for lost runs.")

@@ -11,6 +11,7 @@ from celery import bootsteps, signals
 
 from worker.bootstrap import Worker, build_worker
 from worker.config import Config
+from worker.wake import SlotWake
 
 #: Celery's own line or two for every task; the runner has one of its own.
 CHATTY_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
@@ -27,6 +28,7 @@ class WorkerStep(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._worker: Worker | None = None
+        self._wake: SlotWake | None = None
 
     def start(self, parent: Any) -> None:
         for name in CHATTY_LOGGERS:
@@ -35,6 +37,10 @@ class WorkerStep(bootsteps.StartStopStep):
         # Where worker/tasks.py finds it: a task has nothing but its app.
         parent.app.run_service = self._worker.runner
         self._worker.start()
+        # Only the threads pool has an event loop; gevent's looks for slots every two seconds, so it had better have some to spare.
+        if getattr(parent, "hub", None) is not None:
+            self._wake = SlotWake(parent.hub)
+            self._wake.start()
         # Celery takes seconds from the signal to the stop of its steps; the runs need not wait for that.
         signals.worker_shutting_down.connect(self._on_signal, weak=False)
         # Ctrl-C is a request to leave like any other; Celery would take it for an emergency.
@@ -42,6 +48,9 @@ class WorkerStep(bootsteps.StartStopStep):
 
     def stop(self, parent: Any) -> None:
         signals.worker_shutting_down.disconnect(self._on_signal)
+        if self._wake is not None:
+            self._wake.stop()
+            self._wake = None
         if self._worker is not None:
             self._worker.stop()
 

@@ -290,3 +290,14 @@ def test_a_run_that_kills_its_workers_is_failed_in_the_end(stand: Stand, countin
     assert (seen.status, seen.error) == (RunStatus.FAILED, "Aborted: the worker that executed the run was lost 3 times.")
     assert counting.calls() == {"a": 3}
     assert stand.events(run)[-1] == "workflow_finished"
+
+
+def test_a_slot_that_becomes_free_takes_the_next_run_at_once(make_stand: Callable[[str], Stand]) -> None:
+    stand = make_stand("threads")
+    stand.environment["PENSTOCK_WORKER_CONCURRENCY"] = "1"
+    stand.config = Config.from_env(stand.environment)
+    runs = [stand.start(documents.chain("slots", [documents.start(), documents.end()])) for _ in range(30)]
+    stand.worker()
+
+    # An event loop that is not woken looks for a free slot once a second: thirty runs would take thirty seconds.
+    assert stand.ended(runs[-1], timeout_s=15.0).status is RunStatus.SUCCEEDED
