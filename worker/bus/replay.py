@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
-from worker.engine.events import Event, TextChunk
+from worker.engine.events import Event, ReasoningChunk, TextChunk
 
 Selector = tuple[str, ...]
+
+Text = TypeVar("Text", TextChunk, ReasoningChunk)
 
 
 class Told:
@@ -34,13 +36,18 @@ class Told:
     def rest(self, event: Event, frame: bytes) -> Event | None:
         """The event, the end of a text chunk, or None if all of it was told. ``frame`` is the event as ``wire.encode`` makes it."""
         if isinstance(event, TextChunk):
-            return self._rest_of_text(event)
+            return self._rest_of_text(event, tuple(event.selector))
+        if isinstance(event, ReasoningChunk):
+            return self._rest_of_text(event, thoughts_of(event.node_id))
         return None if self._take(self._events, identity(orjson.loads(frame))) else event
 
     def _learn(self, payload: Mapping[str, Any]) -> None:
         data = payload.get("data", {})
         if payload["event"] == "text_chunk":
             self._learn_text(data["text"], tuple(data["from_variable_selector"]))
+            return
+        if payload["event"] == "reasoning_chunk":
+            self._learn_text(data["reasoning"], thoughts_of(data["node_id"]))
             return
         self._events[identity(payload)] += 1
         if payload["event"] == "node_started":
@@ -52,8 +59,7 @@ class Told:
         else:
             self._blanks[selector] += 1
 
-    def _rest_of_text(self, event: TextChunk) -> TextChunk | None:
-        selector = tuple(event.selector)
+    def _rest_of_text(self, event: Text, selector: Selector) -> Text | None:
         if not event.text:
             return None if self._take(self._blanks, selector) else event
         told = min(self._texts[selector], len(event.text))
@@ -68,10 +74,19 @@ class Told:
         return True
 
 
+def thoughts_of(node_id: str) -> Selector:
+    """A selector that no value has, since no node has an empty id."""
+    return ("", "reasoning", node_id)
+
+
+#: What tells events about the same thing apart.
+DETAILS = {"node_retry": "retry_index", "agent_log": "status"}
+
+
 def identity(payload: Mapping[str, Any]) -> Hashable:
-    """What an event is about: a node execution, one of its retries, a container and its round, or the run."""
+    """What an event is about: a node execution, one of its retries, a step of an agent, a container and its round, or the run."""
     data = payload.get("data", {})
-    detail = data.get("retry_index") if payload["event"] == "node_retry" else None
+    detail = data.get(DETAILS[payload["event"]]) if payload["event"] in DETAILS else None
     if payload["event"].endswith("_next"):
         detail = data.get("index")
     return payload["event"], data.get("id"), detail

@@ -5,12 +5,14 @@ A frame is one line of JSON, encoded once, by the worker; log, pub/sub, SQL and 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from worker.bus.json_text import dump
 from worker.engine.events import (
+    AgentLogged,
     ContainerCompleted,
     ContainerNext,
     ContainerStarted,
@@ -18,6 +20,7 @@ from worker.engine.events import (
     NodeFinished,
     NodeRetried,
     NodeStarted,
+    ReasoningChunk,
     RunFinished,
     RunStarted,
     TextChunk,
@@ -60,6 +63,30 @@ def encode_error(code: str, message: str, status: int, envelope: Envelope) -> by
         "code": code,
         "message": message,
         "status": status,
+    }
+    return dump(frame, envelope.file_url)
+
+
+def encode_speech(audio: bytes, created_at: float, envelope: Envelope) -> bytes:
+    """The frame of a piece of MP3 (section 7)."""
+    return _speech("tts_message", audio, created_at, envelope)
+
+
+def encode_speech_end(created_at: float, envelope: Envelope) -> bytes:
+    """The frame that ends the stream of a run whose text is spoken."""
+    return _speech("tts_message_end", b"", created_at, envelope)
+
+
+def _speech(name: str, audio: bytes, created_at: float, envelope: Envelope) -> bytes:
+    frame = {
+        "event": name,
+        "workflow_run_id": envelope.run_id,
+        "task_id": envelope.task_id,
+        # A run is the one message of its conversation.
+        "message_id": envelope.run_id,
+        "conversation_id": "",
+        "created_at": int(created_at),
+        "audio": b64encode(audio).decode(),
     }
     return dump(frame, envelope.file_url)
 
@@ -124,7 +151,7 @@ def _node_outcome(event: NodeFinished) -> dict[str, Any]:
         "status": event.status,
         "error": event.error,
         "elapsed_time": float(event.elapsed_s),
-        "execution_metadata": event.metadata,
+        "execution_metadata": _metadata(event.metadata),
         "created_at": int(event.created_at),
         "finished_at": int(event.finished_at),
         "files": files_among(event.outputs),
@@ -135,6 +162,25 @@ def _node_outcome(event: NodeFinished) -> dict[str, Any]:
 
 def _text_chunk(event: TextChunk, _: Envelope) -> Encoded:
     return "text_chunk", {"text": event.text, "from_variable_selector": list(event.selector)}
+
+
+def _reasoning_chunk(event: ReasoningChunk, _: Envelope) -> Encoded:
+    # There is a message in chat apps only.
+    return "reasoning_chunk", {"message_id": None, "reasoning": event.text, "node_id": event.node_id, "is_final": event.is_final}
+
+
+def _agent_log(event: AgentLogged, _: Envelope) -> Encoded:
+    return "agent_log", {
+        "node_execution_id": event.execution_id,
+        "id": event.log.id,
+        "label": event.log.label,
+        "parent_id": event.log.parent_id,
+        "error": event.log.error,
+        "status": event.log.status,
+        "data": event.log.data,
+        "metadata": event.log.metadata,
+        "node_id": event.node_id,
+    }
 
 
 def _container(event: ContainerStarted | ContainerNext | ContainerCompleted) -> dict[str, Any]:
@@ -176,7 +222,7 @@ def _container_completed(event: ContainerCompleted, _: Envelope) -> Encoded:
         "error": event.error,
         "elapsed_time": float(event.elapsed_s),
         "total_tokens": event.total_tokens,
-        "execution_metadata": event.metadata,
+        "execution_metadata": _metadata(event.metadata),
         "finished_at": int(event.finished_at),
         "steps": event.steps,
     }
@@ -213,8 +259,17 @@ ENCODERS: dict[type, Callable[[Any, Envelope], Encoded]] = {
     NodeFinished: _node_finished,
     NodeRetried: _node_retry,
     TextChunk: _text_chunk,
+    ReasoningChunk: _reasoning_chunk,
+    AgentLogged: _agent_log,
     ContainerStarted: _container_started,
     ContainerNext: _container_next,
     ContainerCompleted: _container_completed,
     RunFinished: _run_finished,
 }
+
+
+def _metadata(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Prices are numbers here, although usage has them as texts (api-contract.md section 4.5, nodes.md section 5.1)."""
+    if "total_price" not in metadata:
+        return metadata
+    return {**metadata, "total_price": float(metadata["total_price"])}

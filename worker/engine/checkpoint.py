@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from decimal import Decimal
 from typing import Any
 
 from worker.engine.errors import EngineError
@@ -66,6 +67,7 @@ def dump_record(record: NodeRecord) -> dict[str, Any]:
         value = getattr(record, item.name)
         data[item.name] = dump_value(value) if item.name in VALUES else value
     data["status"] = str(record.status)
+    data["total_price"] = str(record.total_price)
     data["scope"] = {**asdict(record.scope), "path": [list(step) for step in record.scope.path]}
     data["writes"] = [[list(selector), dump_value(value)] for selector, value in record.writes]
     return data
@@ -78,6 +80,8 @@ def load_record(data: Mapping[str, Any]) -> NodeRecord:
     found = {name: load_value(value) if name in VALUES else value for name, value in data.items() if name != "v"}
     scope = data["scope"]
     found["status"] = NodeStatus(data["status"])
+    # Records of earlier releases have no price.
+    found["total_price"] = Decimal(data.get("total_price", 0))
     found["scope"] = Scope(**{**scope, "path": tuple((name, index) for name, index in scope["path"])})
     found["writes"] = tuple((tuple(selector), load_value(value)) for selector, value in data["writes"])
     return NodeRecord(**found)

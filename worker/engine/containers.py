@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from worker.engine.errors import NodeError
 from worker.engine.node import NodeContext, NodeResult
+from worker.engine.spending import NOTHING_SPENT, Spending
 from worker.engine.variables import VariablePool
 
 
@@ -37,7 +38,8 @@ class Finish:
     outputs: Mapping[str, Any]
     #: Why it failed; its own error strategy then applies.
     error: NodeError | None = None
-    total_tokens: int = 0
+    #: By all rounds.
+    spending: Spending = NOTHING_SPENT
     #: ``steps`` of the completed event.
     steps: int = 0
     #: Keys of api-contract.md section 4.5.
@@ -55,7 +57,7 @@ class RoundOutcome:
     pool: VariablePool
     #: The inner failure that nobody handled.
     error: NodeError | None
-    total_tokens: int
+    spending: Spending
     elapsed_s: float
     #: Types of the nodes that ended in it.
     node_types: frozenset[str]

@@ -77,6 +77,10 @@ class Partial:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
     process_data: Mapping[str, Any] = field(default_factory=dict)
+    #: What its model calls had used: it counts although the node failed (nodes.md section 4.5).
+    total_tokens: int = 0
+    #: Keys of api-contract.md section 4.5.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NodeError(EngineError):

@@ -136,6 +136,37 @@ class TextChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasoningChunk:
+    """A piece of a model's thoughts, of an llm node that keeps them apart from its text."""
+
+    node_id: str
+    text: str
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLog:
+    """A step of an agent: told when it starts and again, under the same id, when it has ended."""
+
+    id: str
+    label: str
+    #: ``start``, ``success`` or ``error``.
+    status: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    #: The step that this one is part of.
+    parent_id: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLogged:
+    execution_id: str
+    node_id: str
+    log: AgentLog
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerStarted:
     """``iteration_started`` or ``loop_started``, by ``node_type``; stands in for ``node_started``."""
 
@@ -193,5 +224,15 @@ class RunFinished:
 
 
 Event = (
-    RunStarted | NodeStarted | NodeFinished | NodeRetried | TextChunk | ContainerStarted | ContainerNext | ContainerCompleted | RunFinished
+    RunStarted
+    | NodeStarted
+    | NodeFinished
+    | NodeRetried
+    | TextChunk
+    | ReasoningChunk
+    | AgentLogged
+    | ContainerStarted
+    | ContainerNext
+    | ContainerCompleted
+    | RunFinished
 )

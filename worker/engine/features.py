@@ -35,6 +35,27 @@ def feature_parameters(features: Mapping[str, Any]) -> dict[str, Any]:
     return {**shown, "file_upload": file_upload_parameters(features)}
 
 
+@dataclass(frozen=True, slots=True)
+class SpeechFeature:
+    """``text_to_speech``: whether texts of the app can be spoken, by which voice, and whether its runs are without being asked."""
+
+    is_enabled: bool
+    #: Empty: the provider's default.
+    voice: str
+    is_automatic: bool
+
+    @classmethod
+    def of(cls, features: Mapping[str, Any]) -> SpeechFeature:
+        stored = _mapping(features.get("text_to_speech"))
+        is_enabled = stored.get("enabled") is True
+        return cls(is_enabled, str(stored.get("voice") or ""), is_enabled and stored.get("autoPlay") == "enabled")
+
+
+def takes_recordings(features: Mapping[str, Any]) -> bool:
+    """Whether ``speech_to_text`` is enabled."""
+    return _mapping(features.get("speech_to_text")).get("enabled") is True
+
+
 def file_upload_parameters(features: Mapping[str, Any]) -> dict[str, Any]:
     """Old and new shape in one, so that readers of either find theirs (api-contract.md section 6.2)."""
     stored = _mapping(features.get("file_upload"))

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from email.message import Message
 from urllib.parse import unquote
 
+#: Under these, ``ports.DocumentReader`` answers facts of a page or a feed as JSON, where ``text/html`` is read as it is written.
+WEB_PAGE = "application/vnd.penstock.web-page"
+FEED = "application/vnd.penstock.feed"
+
 OFFICE = "application/vnd.openxmlformats-officedocument"
 
 #: Common types that Python's table lacks.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from worker.engine.events import Scope
+from worker.engine.events import AgentLog, Scope
 from worker.engine.ports import Cancellation, Ports
 from worker.engine.variables import Selector, VariablePool
 
@@ -60,6 +60,10 @@ class NodeContext:
     cancellation: Cancellation
     #: Stream a piece of an output variable: ``stream(key, text, is_final)``.
     stream: Callable[[str, str, bool], None]
+    #: Stream a piece of a model's thoughts: ``think(text, is_final)``.
+    think: Callable[[str, bool], None] = lambda text, is_final: None
+    #: Tell a step of an agent.
+    log: Callable[[AgentLog], None] = lambda log: None
 
 
 class Node(Protocol):

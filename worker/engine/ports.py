@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from worker.engine.events import Event
+from worker.engine.knowledge import Knowledge, NoKnowledge
 from worker.engine.limits import Limits
+from worker.engine.models import Models, NoModels
 from worker.engine.record import NodeRecord
+from worker.engine.tools import NoTools, Tools
 from worker.engine.variables import File
 
 
@@ -132,3 +135,6 @@ class Ports:
     files: Files
     clock: Clock
     limits: Limits = field(default_factory=Limits)
+    models: Models = field(default_factory=NoModels)
+    tools: Tools = field(default_factory=NoTools)
+    knowledge: Knowledge = field(default_factory=NoKnowledge)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from worker.engine.events import ROOT, NodeFinished, NodeRetried, NodeStarted, NodeStatus, Scope
+from worker.engine.spending import Spending
 
 #: What the event of a handled failure shows; the real text is in ``outputs.error_message`` (nodes.md section 4.6).
 HANDLED_TEXT = "Unknown error"
@@ -38,11 +40,19 @@ class NodeRecord:
     elapsed_s: float
     created_at: float
     finished_at: float
+    #: What all attempts together used and cost; ``metadata`` tells of the last one alone.
     total_tokens: int = 0
+    total_price: Decimal = Decimal(0)
+    #: Empty where no model was asked.
+    currency: str = ""
     scope: Scope = ROOT
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: Variables written besides the node's own outputs (assigner): ``((selector, value), ...)`` in order.
     writes: Sequence[tuple[tuple[str, ...], Any]] = ()
+
+    @property
+    def spending(self) -> Spending:
+        return Spending(self.total_tokens, self.total_price, self.currency)
 
     @property
     def failures(self) -> int:

@@ -97,6 +97,12 @@ class ResponseStream:
         stream.is_closed = is_final
         self.advance()
 
+    def refers_to(self, selectors: Iterable[Selector]) -> bool:
+        """Whether a response that is certain to come tells one of these values."""
+        wanted = set(selectors)
+        told = (self._plan.responses[name] for name in self._reached if name in self._plan.responses)
+        return any(not isinstance(segment, str) and segment[:2] in wanted for segments in told for segment in segments)
+
     def on_edges(self, taken: Iterable[Edge]) -> None:
         """Edges were taken: responses behind them may have become certain."""
         if not self._plan.responses:

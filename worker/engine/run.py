@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from worker.engine.containers import Announce, ContainerNode, Finish, Move, Round
 from worker.engine.errors import NodeError, RunDrained, RunFenced, RunStopped
 from worker.engine.events import (
     STOPPED_TEXT,
+    AgentLog,
+    AgentLogged,
     ContainerCompleted,
     ContainerNext,
     ContainerStarted,
     NodeStatus,
+    ReasoningChunk,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -34,8 +36,9 @@ from worker.engine.ports import Journal, Ports
 from worker.engine.record import NodeRecord
 from worker.engine.response import ResponsePlan, ResponseStream
 from worker.engine.scheduler import Ready, Schedule
+from worker.engine.spending import Spending
 from worker.engine.start import Resume, RunStart
-from worker.engine.state import Chunk, Counters, Done, Frame, OpenContainer, Task
+from worker.engine.state import Chunk, Counters, Done, Frame, Logged, OpenContainer, Task, Thought
 from worker.engine.variables import ENV, SYS, VariablePool
 
 T = TypeVar("T")
@@ -135,6 +138,10 @@ class WorkflowRun:
     def _handle(self, mail: Any) -> None:
         if isinstance(mail, Done):
             self._settle(mail.task, mail.outcome)
+        elif isinstance(mail, Logged):
+            self._log(mail.task, mail.log)
+        elif isinstance(mail, Thought):
+            self._think(mail.task, mail.text, mail.is_final)
         elif isinstance(mail, Chunk):
             self._stream(mail.task, mail.key, mail.text, mail.is_final)
         elif mail is not None:
@@ -200,11 +207,32 @@ class WorkflowRun:
         return _guarded(lambda: task.node.run(task.frame.pool, self._context(task, stream)))
 
     def _context(self, task: Task, stream: Callable[[str, str, bool], None]) -> NodeContext:
-        return NodeContext(self._start.run_id, self._start.app_id, task.execution_id, task.frame.scope, self._ports, self._inbox, stream)
+        return NodeContext(
+            self._start.run_id,
+            self._start.app_id,
+            task.execution_id,
+            task.frame.scope,
+            self._ports,
+            self._inbox,
+            stream,
+            think=lambda text, is_final: self._inbox.put(Thought(task, text, is_final)),
+            log=lambda log: self._inbox.put(Logged(task, log)),
+        )
 
     def _stream(self, task: Task, key: str, text: str, is_final: bool) -> None:
         if task.frame.is_root:
             self._responses.on_chunk((task.node.id, key), text, is_final)
+
+    def _think(self, task: Task, text: str, is_final: bool) -> None:
+        """Only who will be told the answer is told the thoughts (nodes.md section 4.8)."""
+        wanted = ((task.node.id, "text"), (task.node.id, "reasoning_content"))
+        if task.frame.is_root and not task.frame.is_dead and self._responses.refers_to(wanted):
+            self._journal.emit(ReasoningChunk(task.node.id, text, is_final))
+
+    def _log(self, task: Task, log: AgentLog) -> None:
+        if not task.frame.is_dead:
+            masked = replace(log, data=self._masker.value(log.data), error=log.error and self._masker.text(log.error))
+            self._journal.emit(AgentLogged(task.execution_id, task.node.id, masked))
 
     # ---- ending nodes
 
@@ -219,6 +247,7 @@ class WorkflowRun:
 
     def _fail(self, task: Task, error: NodeError) -> None:
         self._counters.exceptions += task.frame.is_root
+        task.spending += Spending.of(error.partial.total_tokens, error.partial.metadata)
         if task.node.retry.allows(task.attempts):
             self._retry(task, error)
             return
@@ -241,6 +270,7 @@ class WorkflowRun:
         return record
 
     def _success(self, task: Task, result: NodeResult) -> NodeRecord:
+        task.spending += Spending.of(result.total_tokens, result.metadata)
         is_response = task.node.spec.type in RESPONSE_TYPES
         return self._record(
             task,
@@ -250,17 +280,14 @@ class WorkflowRun:
             outputs=result.outputs,
             error=None,
             handle=result.handle,
-            total_tokens=result.total_tokens,
             metadata=result.metadata,
             writes=result.writes,
         )
 
-    def _failure(
-        self, task: Task, error: NodeError, total_tokens: int = 0, metadata: Mapping[str, Any] = MappingProxyType({})
-    ) -> NodeRecord:
+    def _failure(self, task: Task, error: NodeError) -> NodeRecord:
         """The record of a final failure: handled by the node's strategy, or the end of its frame."""
         error.message = self._masker.text(error.message)
-        recovery = task.node.recovery
+        recovery, metadata = task.node.recovery, error.partial.metadata
         handled = recovery.strategy is not None
         return self._record(
             task,
@@ -270,7 +297,6 @@ class WorkflowRun:
             outputs=recovery.outputs(error) if handled else error.partial.outputs,
             error=error.message,
             handle=recovery.handle,
-            total_tokens=total_tokens,
             metadata={**metadata, "error_strategy": str(recovery.strategy)} if handled else metadata,
         )
 
@@ -306,7 +332,7 @@ class WorkflowRun:
         return decision.ready
 
     def _count(self, frame: Frame, record: NodeRecord) -> None:
-        frame.total_tokens += record.total_tokens
+        frame.spending += record.spending
         frame.node_types.add(record.node_type)
         self._counters.total_tokens += record.total_tokens if frame.is_root else 0
 
@@ -340,6 +366,7 @@ class WorkflowRun:
             outputs=error.partial.outputs,
             error=self._masker.text(error.message),
             handle="",
+            metadata=error.partial.metadata,
         )
         self._journal.emit(record.retried_event())
         heapq.heappush(self._retries, (self._clock.monotonic() + task.node.retry.interval_s, task.index, task))
@@ -403,18 +430,20 @@ class WorkflowRun:
             self._count(frame, record)
             self._finish_early(RunStatus.FAILED, error.message)
         else:
-            frame.total_tokens += record.total_tokens
+            frame.spending += record.spending
             self._end_frame(frame, error)
 
     def _finish_container(self, container: OpenContainer, finish: Finish) -> None:
         task, rounds = container.task, container.rounds
         if finish.error is None:
-            result = NodeResult(finish.outputs, rounds.inputs, total_tokens=finish.total_tokens, metadata=finish.metadata)
+            tokens = finish.spending.total_tokens
+            result = NodeResult(finish.outputs, rounds.inputs, total_tokens=tokens, metadata=finish.metadata)
             record = self._success(task, result)
         else:
             self._counters.exceptions += task.frame.is_root
-            finish.error.partial = replace(finish.error.partial, inputs=rounds.inputs, outputs=finish.outputs)
-            record = self._failure(task, finish.error, total_tokens=finish.total_tokens, metadata=finish.metadata)
+            task.spending += finish.spending
+            finish.error.partial = replace(finish.error.partial, inputs=rounds.inputs, outputs=finish.outputs, metadata=finish.metadata)
+            record = self._failure(task, finish.error)
         self._close(task, record, finish)
 
     def _close(self, task: Task, record: NodeRecord, finish: Finish | None = None) -> None:
@@ -523,7 +552,7 @@ def _completed(record: NodeRecord, finish: Finish) -> ContainerCompleted:
         NodeStatus.FAILED if failed else NodeStatus.SUCCEEDED,
         record.error,
         record.elapsed_s,
-        finish.total_tokens,
+        finish.spending.total_tokens,
         finish.steps,
         finish.metadata,
         record.scope,

@@ -10,11 +10,12 @@ from typing import Any
 
 from worker.engine.containers import ContainerNode, RoundOutcome, Rounds
 from worker.engine.errors import NodeError
-from worker.engine.events import ROOT, NodeStarted, NodeStatus, Scope
+from worker.engine.events import ROOT, AgentLog, NodeStarted, NodeStatus, Scope
 from worker.engine.graph import GraphNode
 from worker.engine.node import NodeResult
 from worker.engine.record import NodeRecord
 from worker.engine.scheduler import Schedule
+from worker.engine.spending import NOTHING_SPENT, Spending
 from worker.engine.variables import VariablePool
 
 
@@ -31,7 +32,7 @@ class Frame:
     started: float = 0.0
     #: Nodes that are ready or on their way; the frame is done at 0. It begins with its root.
     pending: int = 1
-    total_tokens: int = 0
+    spending: Spending = NOTHING_SPENT
     node_types: set[str] = field(default_factory=set)
     #: It ended: whatever its nodes still bring is dropped.
     is_over: bool = False
@@ -47,7 +48,7 @@ class Frame:
 
     def outcome(self, error: NodeError | None, monotonic: float) -> RoundOutcome:
         types = frozenset(self.node_types)
-        return RoundOutcome(self.index, self.pool, error, self.total_tokens, monotonic - self.started, types)
+        return RoundOutcome(self.index, self.pool, error, self.spending, monotonic - self.started, types)
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +66,8 @@ class Task:
     started: float
     #: Attempts started.
     attempts: int = 0
+    #: By the attempts that ended.
+    spending: Spending = NOTHING_SPENT
 
     def started_event(self) -> NodeStarted:
         spec = self.node.spec
@@ -88,6 +91,9 @@ class Task:
             created_at=self.created_at,
             finished_at=now,
             scope=self.frame.scope,
+            total_tokens=self.spending.total_tokens,
+            total_price=self.spending.total_price,
+            currency=self.spending.currency,
             **values,
         )
 
@@ -119,6 +125,23 @@ class Done:
 
     task: Task
     outcome: NodeResult | NodeError
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Mail: a step of the agent that the task's node is."""
+
+    task: Task
+    log: AgentLog
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """Mail: a piece of what the model of the task's node thinks."""
+
+    task: Task
+    text: str
+    is_final: bool
 
 
 @dataclass(frozen=True, slots=True)

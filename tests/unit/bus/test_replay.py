@@ -1,6 +1,8 @@
 from worker.bus.replay import Told
 from worker.bus.wire import Envelope, encode
 from worker.engine.events import (
+    AgentLog,
+    AgentLogged,
     ContainerNext,
     ContainerStarted,
     Event,
@@ -8,6 +10,7 @@ from worker.engine.events import (
     NodeRetried,
     NodeStarted,
     NodeStatus,
+    ReasoningChunk,
     RunStarted,
     TextChunk,
 )
@@ -86,6 +89,15 @@ def test_text_goes_on_at_the_character_where_it_stopped() -> None:
     assert rest(known, TextChunk("xy", ("end", "answer"))) == TextChunk("y", ("end", "answer"))
 
 
+def test_thoughts_go_on_where_they_stopped_apart_from_texts_of_their_node() -> None:
+    known = told(ReasoningChunk("a", "let me"), TextChunk("Yes", ("a", "text")))
+
+    assert rest(known, ReasoningChunk("b", "let")) == ReasoningChunk("b", "let")
+    assert rest(known, ReasoningChunk("a", "let")) is None
+    assert rest(known, ReasoningChunk("a", " me see")) == ReasoningChunk("a", " see")
+    assert rest(known, ReasoningChunk("a", "", True)) == ReasoningChunk("a", "", True)
+
+
 def test_an_empty_chunk_is_held_back_as_often_as_it_was_told() -> None:
     blank = TextChunk("", ("h", "files"))
     known = told(blank)
@@ -101,3 +113,12 @@ def test_it_knows_which_nodes_were_started_and_when() -> None:
 def test_nothing_told_holds_nothing_back() -> None:
     event = TextChunk("a", ("n", "x"))
     assert rest(told(), event) == event
+
+
+def test_steps_of_agents_are_known_by_id_and_status() -> None:
+    begun = AgentLogged("a", "agent", AgentLog("step-1", "ROUND 1", "start"))
+    ended = AgentLogged("a", "agent", AgentLog("step-1", "ROUND 1", "success", {"output": "x"}))
+    known = told(begun)
+
+    assert rest(known, begun) is None
+    assert rest(known, ended) is ended

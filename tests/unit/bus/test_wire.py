@@ -9,6 +9,8 @@ import pytest
 
 from worker.bus.wire import Envelope, encode, encode_error
 from worker.engine.events import (
+    AgentLog,
+    AgentLogged,
     ContainerCompleted,
     ContainerNext,
     ContainerStarted,
@@ -17,6 +19,7 @@ from worker.engine.events import (
     NodeRetried,
     NodeStarted,
     NodeStatus,
+    ReasoningChunk,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -163,6 +166,13 @@ def test_a_node_without_metadata_has_an_empty_object() -> None:
     assert data(finished())["execution_metadata"] == {}
 
 
+@pytest.mark.parametrize("price", ["0.0000315", 0.0000315])
+def test_a_price_is_a_number(price: object) -> None:
+    metadata = {"total_tokens": 3, "total_price": price, "currency": "USD"}
+
+    assert data(finished(metadata=metadata))["execution_metadata"] == {**metadata, "total_price": 0.0000315}
+
+
 def test_a_failed_node_shows_its_error() -> None:
     assert data(finished(status=NodeStatus.FAILED, error="boom"))["error"] == "boom"
 
@@ -172,6 +182,31 @@ def test_node_retry() -> None:
     assert frame(event)["event"] == "node_retry"
     assert list(data(event)) == [*data(finished()), "retry_index"]
     assert (data(event)["status"], data(event)["error"], data(event)["retry_index"]) == ("retry", "boom", 2)
+
+
+def test_reasoning_chunk() -> None:
+    event = ReasoningChunk("ask", "hm", is_final=False)
+
+    assert frame(event)["event"] == "reasoning_chunk"
+    assert data(event) == {"message_id": None, "reasoning": "hm", "node_id": "ask", "is_final": False}
+
+
+def test_agent_log() -> None:
+    log = AgentLog("step", "ROUND 1", "error", {"output": "x"}, {"elapsed_time": 0.5}, parent_id="above", error="broken")
+    event = AgentLogged("execution", "agent", log)
+
+    assert frame(event)["event"] == "agent_log"
+    assert data(event) == {
+        "node_execution_id": "execution",
+        "id": "step",
+        "label": "ROUND 1",
+        "parent_id": "above",
+        "error": "broken",
+        "status": "error",
+        "data": {"output": "x"},
+        "metadata": {"elapsed_time": 0.5},
+        "node_id": "agent",
+    }
 
 
 def test_container_events() -> None:

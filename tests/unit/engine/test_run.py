@@ -5,7 +5,18 @@ import pytest
 
 from tests.unit.engine.building import end, graph, node, run_of, start
 from worker.engine.errors import NodeError, Partial, RunDrained, RunFenced
-from worker.engine.events import NodeFinished, NodeRetried, NodeStarted, NodeStatus, RunStarted, RunStatus, TextChunk
+from worker.engine.events import (
+    AgentLog,
+    AgentLogged,
+    NodeFinished,
+    NodeRetried,
+    NodeStarted,
+    NodeStatus,
+    ReasoningChunk,
+    RunStarted,
+    RunStatus,
+    TextChunk,
+)
 from worker.engine.limits import Limits
 from worker.engine.node import NodeResult
 from worker.engine.start import Resume
@@ -378,3 +389,33 @@ def test_secrets_are_masked_in_inputs_process_data_and_errors_but_not_in_outputs
     assert secret not in repr((shown.inputs, shown.process_data, finished(journal, "b").inputs, finished(journal, "b").error, result.error))
     assert shown.outputs == {"out": "got s3cr3t-value"}
     assert result.outputs == {"x": "got s3cr3t-value"}
+
+
+@pytest.mark.parametrize(("output", "thoughts"), [("text", ["hm", ""]), ("usage", [])])
+def test_thoughts_are_told_to_whom_the_answer_is_told(output, thoughts):
+    def ask(pool, context):
+        context.think("hm", False)
+        context.think("", True)
+        return NodeResult({"text": "Yes.", "usage": {}})
+
+    made = graph([start(), node("ask", ask, kind="llm", is_pure=False), end(("x", ("ask", output)))], "start>ask", "ask>end")
+    run, journal, _ = run_of(made)
+    run.execute()
+    assert [event.text for event in journal.events if isinstance(event, ReasoningChunk)] == thoughts
+
+
+def test_steps_of_an_agent_are_told_between_its_start_and_its_end_without_secrets():
+    def agent(pool, context):
+        context.log(AgentLog("step", "ROUND 1", "start"))
+        context.log(AgentLog("step", "ROUND 1", "error", {"said": "key 0123456789"}, error="0123456789 is wrong"))
+        return NodeResult({"text": "0123456789"})
+
+    made = graph([start(), node("agent", agent, kind="agent", is_pure=False), end()], "start>agent", "agent>end")
+    run, journal, _ = run_of(made, environment={"KEY": Secret("0123456789")})
+    run.execute()
+
+    events = [event for event in journal.events if getattr(event, "node_id", "") == "agent"]
+    assert [type(event) for event in events] == [NodeStarted, AgentLogged, AgentLogged, NodeFinished]
+    assert {event.execution_id for event in events} == {events[0].execution_id}
+    assert events[2].log.data == {"said": "key 012345************89"}
+    assert events[2].log.error == "012345************89 is wrong"
