@@ -1,4 +1,4 @@
-"""The declared inputs of code and template nodes: ``variables: [{variable, value_selector, value_type}]``."""
+"""The declared inputs of code, template and llm nodes: ``variables: [{variable, value_selector, value_type}]``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class InputVariable:
         return self.type == "array[file]" or self.selector == ("sys", "files")
 
 
-def read_variables(fields: Fields) -> tuple[InputVariable, ...]:
+def read_variables(fields: Fields, key: str = "variables") -> tuple[InputVariable, ...]:
     return tuple(
         InputVariable(item.required_text("variable"), item.selector("value_selector"), item.text("value_type"))
-        for item in fields.items("variables")
+        for item in fields.items(key)
     )
 
 

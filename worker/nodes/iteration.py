@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from worker.engine.containers import Announce, Finish, Move, Round, RoundOutcome, Rounds
 from worker.engine.errors import NodeError
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
+from worker.engine.spending import NOTHING_SPENT
 from worker.engine.variables import MISSING, Selector, VariablePool, type_of
 from worker.nodes.fields import Fields
 
@@ -60,7 +61,7 @@ class IterationRounds:
         self._failed: set[int] = set()
         self._next = 0
         self._running = 0
-        self._tokens = 0
+        self._spending = NOTHING_SPENT
         self._error: NodeError | None = None
 
     def begin(self) -> Sequence[Move]:
@@ -68,7 +69,7 @@ class IterationRounds:
 
     def after(self, outcome: RoundOutcome) -> Sequence[Move]:
         self._running -= 1
-        self._tokens += outcome.total_tokens
+        self._spending += outcome.spending
         self._durations[outcome.index] = outcome.elapsed_s
         if outcome.error is None:
             self._results[outcome.index] = self._result(outcome.pool)
@@ -101,9 +102,9 @@ class IterationRounds:
         return Finish(
             {"output": self._output()},
             error=self._error,
-            total_tokens=self._tokens,
+            spending=self._spending,
             steps=len(self._items),
-            metadata={"total_tokens": self._tokens, "iteration_duration_map": durations},
+            metadata={**self._spending.metadata(), "iteration_duration_map": durations},
         )
 
     def _output(self) -> list[Any]:

@@ -13,6 +13,7 @@ from worker.engine.containers import Announce, Finish, Move, Round, RoundOutcome
 from worker.engine.declared_types import settle_type
 from worker.engine.errors import NodeError, VariableError
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
+from worker.engine.spending import NOTHING_SPENT
 from worker.engine.variables import MISSING, VariablePool, type_of
 from worker.nodes.condition_fields import read_conditions, read_logic
 from worker.nodes.fields import Fields
@@ -118,7 +119,7 @@ class LoopRounds:
         self._pool = pool
         self._children = children
         self._rounds = 0
-        self._tokens = 0
+        self._spending = NOTHING_SPENT
         self._durations: dict[str, float] = {}
         self._history: dict[str, dict[str, Any]] = {}
 
@@ -131,7 +132,7 @@ class LoopRounds:
         return [self._finish("loop_break", {}, steps=0)] if is_broken else [self._round()]
 
     def after(self, outcome: RoundOutcome) -> Sequence[Move]:
-        self._tokens += outcome.total_tokens
+        self._spending += outcome.spending
         if outcome.error is not None:
             return [self._fail(outcome.error)]
         self._durations[str(outcome.index)] = outcome.elapsed_s
@@ -164,12 +165,12 @@ class LoopRounds:
 
     def _finish(self, reason: str, outputs: Mapping[str, Any], error: NodeError | None = None, steps: int | None = None) -> Finish:
         metadata = {
-            "total_tokens": self._tokens,
+            **self._spending.metadata(),
             "completed_reason": reason,
             "loop_duration_map": self._durations,
             "loop_variable_map": self._history,
         }
-        return Finish(outputs, error, self._tokens, self._node.loop_count if steps is None else steps, metadata)
+        return Finish(outputs, error, self._spending, self._node.loop_count if steps is None else steps, metadata)
 
 
 def _read_variable(fields: Fields) -> LoopVariable:

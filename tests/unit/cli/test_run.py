@@ -42,6 +42,39 @@ workflow:
       - {source: start, target: end}
 """
 
+#: One app with nodes that ask models of two providers, neither of which is configured.
+MODELS = """
+app: {name: Models, mode: workflow}
+kind: app
+version: 0.5.0
+workflow:
+  graph:
+    nodes:
+      - {id: start, data: {type: start, variables: [{variable: query, type: text-input, required: true}]}}
+      - id: classify
+        data:
+          type: question-classifier
+          query_variable_selector: [start, query]
+          model: {provider: langgenius/ollama/ollama, name: any, mode: chat}
+          classes: [{id: "1", name: Complaints}, {id: "2", name: Planting trees}]
+      - id: extract
+        data:
+          type: parameter-extractor
+          query: [start, query]
+          model: {provider: anthropic, name: claude-sonnet-4, mode: chat}
+          parameters: [{name: city, type: string, required: true, description: A city}]
+      - id: end
+        data:
+          type: end
+          outputs:
+            - {variable: class, value_selector: [classify, class_name]}
+            - {variable: city, value_selector: [extract, city]}
+    edges:
+      - {source: start, target: classify}
+      - {source: classify, target: extract, sourceHandle: "2"}
+      - {source: extract, target: end}
+"""
+
 
 @pytest.fixture
 def inputs_app(tmp_path):
@@ -118,6 +151,25 @@ def test_the_process_supplies_environment_variables(penstock, inputs_app, monkey
 
     monkeypatch.setenv("PENSTOCK_ENV_PLACE", "supplied")
     assert json.loads(penstock("run", inputs_app).out)["place"] == "supplied"
+
+
+def test_inputs_that_are_not_given_can_be_made_up(penstock, inputs_app):
+    outputs = json.loads(penstock("run", inputs_app, "--sample-inputs", "-i", "n=5").out)
+
+    assert (outputs["n"], outputs["flag"], outputs["obj"]) == (5, True, {"name": "sample name"})
+    assert outputs["name"] == "sample.txt"
+    assert [file["filename"] for file in outputs["docs"]] == ["sample.txt"]
+
+
+def test_a_scripted_server_answers_every_provider(penstock, tmp_path):
+    path = tmp_path / "models.yml"
+    path.write_text(MODELS)
+
+    done = penstock("run", path, "--sample-inputs", "--dev-model")
+    scripted = penstock("run", path, "--dev-model", "-i", 'query=Hello [[dev: text="no JSON"]]')
+
+    assert json.loads(done.out) == {"class": "Planting trees", "city": "sample city"}
+    assert scripted.err.splitlines()[-1] == "penstock: The run failed: could not find json block in the output."
 
 
 @pytest.mark.parametrize(

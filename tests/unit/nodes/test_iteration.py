@@ -1,4 +1,6 @@
+import sys
 import threading
+import tracemalloc
 
 import pytest
 
@@ -8,6 +10,7 @@ from worker.engine.errors import GraphError, NodeError
 from worker.engine.events import NodeFinished, NodeStarted, NodeStatus, RunStatus
 from worker.engine.graph import GraphNode
 from worker.engine.limits import Limits
+from worker.engine.memory import MemoryJournal
 from worker.engine.node import NodeResult, NodeSpec
 from worker.engine.start import Resume
 from worker.nodes.iteration import IterationNode
@@ -192,10 +195,55 @@ def test_an_iteration_stands_inside_another_one():
     assert len({event.execution_id for event in journal.events if isinstance(event, NodeStarted) and event.node_id == "innerbody"}) == 3
 
 
-def test_thousands_of_rounds_need_no_deep_stack():
-    run, _, _ = run_of(app_of(list(range(3000))), limits=Limits(workflow_max_execution_steps=10_000))
+class ForgetfulJournal(MemoryJournal):
+    """Keeps nothing, as one does that has told and stored everything: what grows is the engine's."""
 
-    assert len(run.execute().outputs["out"]) == 3000
+    def emit(self, event):
+        pass
+
+    def record(self, record, *, durable):
+        pass
+
+
+def long_run(count):
+    made = app_of(list(range(count)))
+    return run_of(made, journal=ForgetfulJournal(), limits=Limits(workflow_max_execution_steps=2 * count))[0]
+
+
+def test_ten_thousand_rounds_need_little_memory():
+    run = long_run(10_000)
+    tracemalloc.start()
+    try:
+        result = run.execute()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert result.outputs == {"out": [str(number) for number in range(10_000)]}
+    # Its result, its duration and what the last event tells of them; nothing of the round itself, which has some 3 KB.
+    assert peak / 10_000 < 1000
+
+
+def calls_during(work):
+    """Functions that are called, in Python and in C, by this thread."""
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_each_round_costs_as_much_as_the_one_before():
+    first, second, third = (calls_during(long_run(count).execute) for count in (500, 1000, 1500))
+
+    assert third - second == pytest.approx(second - first, rel=0.02)
 
 
 @pytest.mark.parametrize("is_parallel", [False, True])

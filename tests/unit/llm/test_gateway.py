@@ -1,0 +1,260 @@
+"""Calls of models over real HTTP: answers, faults, time-outs, retries and stops, by both SDKs."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services.models import DevModel
+from tests.unit.llm.asking import ANTHROPIC, BOTH, OPENAI, Asking, gateway_to
+from worker.engine.errors import RunStopped
+from worker.engine.models import (
+    NOT_INITIALIZED,
+    NOT_SUPPORTED,
+    QUOTA_EXCEEDED,
+    REQUEST_FAILED,
+    Message,
+    ModelError,
+    ModelRef,
+    ToolCall,
+    ToolSpec,
+)
+from worker.llm import retrying
+from worker.llm.gateway import ModelGateway
+
+WEATHER = ToolSpec("weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
+
+
+#: Failures that may pass.
+PASSING = ("status=429 times=1", "status=500 times=2", "status=503 times=1", "drop times=1", "close_after_headers times=1")
+
+
+@pytest.fixture(scope="module")
+def gateway(shared_dev_model: DevModel) -> Iterator[ModelGateway]:
+    with gateway_to(shared_dev_model, first_token_s=0.4, token_s=0.4) as gateway:
+        yield gateway
+
+
+@pytest.fixture(autouse=True)
+def hasty_retries(monkeypatch):
+    """Seconds are not worth a wait here; what a provider asks for is waited for all the same."""
+    monkeypatch.setattr(retrying, "FIRST_DELAY_S", 0.02)
+
+
+@pytest.fixture
+def server(shared_dev_model: DevModel) -> DevModel:
+    shared_dev_model.forget()
+    return shared_dev_model
+
+
+def failure(asking: Asking, provider: str, script: str, text: str = "") -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        asking.ask(provider, text, script)
+    return caught.value
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_an_answer_arrives_in_pieces_and_as_a_whole(gateway, provider):
+    asking = Asking(gateway)
+    answer = asking.ask(provider, "Hi.", 'text="Hello there you"')
+    assert len(asking.deltas) == 3
+    assert asking.heard == answer.text == "Hello there you"
+    assert answer.finish_reason == {OPENAI: "stop", ANTHROPIC: "end_turn"}[provider]
+    assert (answer.usage.completion_tokens, answer.usage.total_tokens) == (3, answer.usage.prompt_tokens + 3)
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_usage_has_prices_and_times(gateway, provider):
+    name = {OPENAI: "gpt-4o-mini", ANTHROPIC: "claude-3-5-sonnet-20241022"}[provider]
+    usage = Asking(gateway).ask(provider, "", "prompt_tokens=1000 completion_tokens=100", name=name).usage.to_json()
+    prices = {OPENAI: ("0.15", "0.0001500", "0.0000600", "0.0002100"), ANTHROPIC: ("3", "0.0030000", "0.0015000", "0.0045000")}
+    assert (usage["prompt_unit_price"], usage["prompt_price"], usage["completion_price"], usage["total_price"]) == prices[provider]
+    assert (usage["prompt_price_unit"], usage["currency"]) == ("0.000001", "USD")
+    assert 0 <= usage["time_to_first_token"] <= usage["latency"]
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_tokens_that_nobody_counted_are_estimated(gateway, provider):
+    usage = Asking(gateway).ask(provider, "Count me in.", 'usage=false text="one two three four"').usage
+    assert 0 < usage.completion_tokens < 18
+    assert usage.prompt_tokens > 0
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_thoughts_of_a_model_are_told_apart_from_its_text(gateway, provider):
+    answer = Asking(gateway).ask(provider, "", 'reasoning="let me see" text="Done."')
+    assert (answer.reasoning, answer.text) == ("let me see", "Done.")
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_a_model_calls_tools(gateway, provider):
+    script = 'calls=[{"name":"weather","arguments":{"city":"Rome"}},{"name":"weather","arguments":{"city":"Oslo"}}]'
+    answer = Asking(gateway).ask(provider, "", script, tools=[WEATHER])
+    assert [(call.name, call.arguments.replace(" ", "")) for call in answer.tool_calls] == [
+        ("weather", '{"city":"Rome"}'),
+        ("weather", '{"city":"Oslo"}'),
+    ]
+    assert all(call.id for call in answer.tool_calls)
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_results_of_tools_are_sent_back(gateway, provider):
+    calls = (ToolCall("call_1", "weather", '{"city": "Rome"}'), ToolCall("call_2", "weather", '{"city": "Oslo"}'))
+    messages = [
+        Message.of("system", "Be brief."),
+        Message.of("user", "Where is it warmer?"),
+        Message("assistant", (), calls),
+        Message("tool", Message.of("tool", "20").parts, tool_call_id="call_1"),
+        Message("tool", Message.of("tool", "5").parts, tool_call_id="call_2"),
+    ]
+    assert Asking(gateway).ask(provider, "Well?", 'text="In Rome."', messages=messages, tools=[WEATHER]).text == "In Rome."
+
+
+def test_a_completion_model_gets_one_text(gateway):
+    assert Asking(gateway).ask(OPENAI, "Once upon", 'text="a time"', mode="completion", name="davinci-002").text == "a time"
+
+
+@pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize("script", PASSING)
+def test_failures_that_may_pass_are_tried_again(gateway, server, provider, script):
+    assert Asking(gateway).ask(provider, "", f"{script} text=Fine.").text == "Fine."
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_retry_after_is_honoured(gateway, server, provider):
+    begun = time.monotonic()
+    Asking(gateway).ask(provider, "", "status=429 retry_after=1 times=1")
+    assert time.monotonic() - begun >= 1.0
+
+
+def test_a_provider_that_wants_to_be_left_alone_for_long_fails_the_call_at_once(gateway, server):
+    begun = time.monotonic()
+    error = failure(Asking(gateway), OPENAI, "status=429 retry_after=3600")
+    assert (error.error_type, time.monotonic() - begun < 1.0) == ("InvokeRateLimitError", True)
+    assert len(server.calls()) == 1
+
+
+@pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize(
+    ("script", "code", "kind"),
+    [
+        ("status=400", REQUEST_FAILED, "InvokeBadRequestError"),
+        ("status=401", REQUEST_FAILED, "InvokeAuthorizationError"),
+        ("status=402", QUOTA_EXCEEDED, "QuotaExceededError"),
+        ("status=404", NOT_SUPPORTED, "ModelNotExistError"),
+        ('status=429 message="You exceeded your current quota: insufficient_quota"', QUOTA_EXCEEDED, "QuotaExceededError"),
+    ],
+)
+def test_what_is_final_is_asked_once_and_named_by_its_code(gateway, server, provider, script, code, kind):
+    error = failure(Asking(gateway), provider, script)
+    assert (error.code, error.error_type) == (code, kind)
+    assert len(server.calls()) == 1
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_errors_have_the_providers_words_but_not_its_key(gateway, provider):
+    key = {OPENAI: "sk-secret-of-openai", ANTHROPIC: "sk-secret-of-anthropic"}[provider]
+    error = failure(Asking(gateway), provider, f'status=401 message="No such key: {key}!"')
+    assert error.message == f"[{provider.rpartition('/')[2]}] No such key: ********!"
+
+
+@pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("hang", "did not begin to answer within 0.4 seconds"),
+        ("hang_after=2", "fell silent for 0.4 seconds"),
+        ("drop_after=2", "peer closed connection"),
+        ("garbage_after=2", ""),
+        ("error_after=2", "The script wants an error"),
+    ],
+)
+def test_faults_end_the_call_with_one_sentence(gateway, server, provider, script, words):
+    asking = Asking(gateway)
+    error = failure(asking, provider, script)
+    assert words in error.message
+    # What was heard cannot be unheard, so nothing is asked for twice.
+    assert len(server.calls()) == 1
+    assert len(asking.deltas) == (0 if script == "hang" else 2)
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_garbage_is_no_answer(gateway, provider):
+    assert failure(Asking(gateway), provider, "garbage").code == REQUEST_FAILED
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_closing_after_the_headers_fails_in_the_end(gateway, server, provider):
+    assert "closed" in failure(Asking(gateway), provider, "close_after_headers").message
+    assert len(server.calls()) == 3
+
+
+def test_a_whole_call_has_an_end(shared_dev_model):
+    with gateway_to(shared_dev_model, total_s=0.5) as gateway:
+        error = failure(Asking(gateway), OPENAI, "tokens=1000 delay_ms=50")
+    assert "longer than 0.5 seconds" in error.message
+
+
+def test_a_provider_that_nobody_listens_at_is_named(shared_dev_model):
+    with gateway_to(shared_dev_model, retries=0, address="http://127.0.0.1:9") as gateway:
+        error = failure(Asking(gateway), OPENAI, "")
+    assert error.message == "[openai] http://127.0.0.1:9: [Errno 111] Connection refused"
+
+
+@pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize("script", ["hang", "tokens=10000 delay_ms=50", "status=429 retry_after=20"])
+def test_a_stop_ends_a_call_within_a_second_and_hangs_up(shared_dev_model, server, provider, script):
+    with gateway_to(shared_dev_model) as gateway:
+        asking = Asking(gateway)
+        threading.Timer(0.3, asking.inbox.stop).start()
+        begun = time.monotonic()
+        with pytest.raises(RunStopped):
+            asking.ask(provider, "", script)
+        assert time.monotonic() - begun < 1.3
+    if "status" not in script:
+        server.wait_for_calls("hung up", timeout_s=1.0)
+
+
+def test_a_connection_serves_one_call_after_the_other(gateway, server):
+    for _ in range(3):
+        Asking(gateway).ask(OPENAI, "Hi.")
+    client = gateway._client(ModelRef(OPENAI, "gpt-4o-mini"))
+    assert len(client._http._transport._pool.connections) == 1
+
+
+def test_a_provider_without_a_key_says_what_to_do(gateway):
+    error = failure(Asking(gateway), "langgenius/deepseek/deepseek", "")
+    assert error.code == NOT_INITIALIZED
+    assert "PENSTOCK_PROVIDER_DEEPSEEK_API_KEY" in error.message
+
+
+def test_texts_become_vectors_in_their_order(gateway):
+    model = ModelRef(OPENAI, "text-embedding-3-small")
+    texts = ["a river", "a stone"]
+    together = gateway.embed(model, texts)
+    assert [list(vector) for vector in together.vectors] == [list(gateway.embed(model, [text]).vectors[0]) for text in texts]
+    assert together.usage.prompt_tokens > 0
+
+
+def test_documents_are_ranked(gateway):
+    ranked = gateway.rerank(ModelRef(OPENAI, "reranker"), "river boats", ["stones", "boats on a river", "a river"], 2)
+    assert [document.index for document in ranked] == [1, 2]
+    assert ranked[0].score >= ranked[1].score
+
+
+def test_speech_comes_in_pieces_and_may_be_left(gateway, server):
+    pieces = gateway.speak(ModelRef(OPENAI, ""), "Good morning to all of you.")
+    assert next(pieces)
+    pieces.close()
+    assert b"".join(gateway.speak(ModelRef(OPENAI, "tts-1"), "Good morning.")).startswith(b"\xff")
+
+
+def test_recordings_are_written_down(gateway):
+    assert "a.mp3" in gateway.transcribe(ModelRef(OPENAI, "whisper-1"), b"x" * 100, "a.mp3", "audio/mpeg")
+
+
+def test_what_a_provider_does_not_offer_is_said(gateway):
+    with pytest.raises(ModelError, match="offers no embeddings") as caught:
+        gateway.embed(ModelRef(ANTHROPIC, "claude"), ["a"])
+    assert caught.value.code == NOT_SUPPORTED

@@ -1,0 +1,124 @@
+"""``completion_params`` as providers want them: names and shapes that the editor's plugins translate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from worker.engine.models import ModelRequest
+from worker.llm.catalog import AZURE, OPENAI, canonical
+from worker.llm.providers import Provider
+
+#: What the vendor's own API knows; anything else it answers with an error.
+OPENAI_PARAMETERS = frozenset(
+    {
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "metadata",
+        "modalities",
+        "n",
+        "parallel_tool_calls",
+    }
+    | {"prediction", "presence_penalty", "prompt_cache_key", "reasoning_effort", "response_format", "safety_identifier", "seed"}
+    | {"service_tier", "store", "temperature", "tool_choice", "top_logprobs", "top_p", "user", "verbosity", "web_search_options"}
+    | {"best_of", "echo", "suffix"}
+)
+
+#: Of the editor alone: where a plugin reads it, it never reaches the provider.
+EDITOR_ONLY = frozenset({"reasoning_format", "json_schema", "context_size", "stream", "model", "messages", "stop"})
+
+#: Models that count thoughts as answer and take their limit under another name.
+REASONING_PREFIXES = ("o1", "o3", "o4", "gpt-5")
+
+#: The limit as plugins of these providers call it.
+LIMIT_NAMES: Mapping[str, str] = {"google": "max_output_tokens", "ollama": "num_predict", "anthropic": "max_tokens_to_sample"}
+
+#: Understood by the native API of these providers, refused or unknown at their OpenAI-compatible one.
+REFUSED: Mapping[str, frozenset[str]] = {
+    "google": frozenset({"top_k", "safety_settings", "thinking_budget", "include_thoughts", "grounding", "thinking_mode"}),
+    "ollama": frozenset(
+        {"num_ctx", "num_gpu", "num_thread", "mirostat", "mirostat_eta", "mirostat_tau", "repeat_last_n", "tfs_z", "keep_alive"}
+    ),
+}
+
+DEFAULT_MAX_TOKENS = 4096
+DEFAULT_THINKING_TOKENS = 1024
+
+
+def openai_parameters(request: ModelRequest, provider: Provider) -> dict[str, Any]:
+    """For ``/chat/completions`` and ``/completions``."""
+    name = canonical(provider.name)
+    refused = EDITOR_ONLY | REFUSED.get(name, frozenset())
+    renamed = _with_limit(request.parameters, LIMIT_NAMES.get(name, ""))
+    found = {key: value for key, value in renamed.items() if value is not None and key not in refused}
+    if provider.type in (OPENAI, AZURE):
+        found = {key: value for key, value in found.items() if key in OPENAI_PARAMETERS}
+        if request.model.name.startswith(REASONING_PREFIXES) and "max_tokens" in found:
+            found["max_completion_tokens"] = found.pop("max_tokens")
+    return found | _response_format(request)
+
+
+def _with_limit(parameters: Mapping[str, Any], other_name: str) -> dict[str, Any]:
+    found = dict(parameters)
+    if other_name in found:
+        found.setdefault("max_tokens", found.pop(other_name))
+    return found
+
+
+def _response_format(request: ModelRequest) -> dict[str, Any]:
+    """The editor writes a word, ``json_object``, and a schema as text beside it."""
+    if request.json_schema is not None:
+        return {"response_format": _schema_format("llm_response", request.json_schema)}
+    given = request.parameters.get("response_format")
+    if not isinstance(given, str):
+        return {}
+    if given.lower() == "json_schema" and (schema := _parsed(request.parameters.get("json_schema"))):
+        # Either the bare schema, or what the API wraps around it.
+        wrapped = schema if "schema" in schema else _schema_format("llm_response", schema)["json_schema"]
+        return {"response_format": {"type": "json_schema", "json_schema": wrapped}}
+    kind = "json_object" if "json" in given.lower() else "text"
+    return {"response_format": {"type": kind}}
+
+
+def _schema_format(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": schema}}
+
+
+def _parsed(text: Any) -> dict[str, Any]:
+    if isinstance(text, str):
+        try:
+            text = json.loads(text)
+        except ValueError:
+            return {}
+    return dict(text) if isinstance(text, Mapping) else {}
+
+
+#: Name in a document -> how it is put into a request.
+ANTHROPIC_PARAMETERS: Mapping[str, Callable[[Any], Any]] = {
+    "temperature": float,
+    "top_p": float,
+    "top_k": int,
+    "metadata": dict,
+    "service_tier": str,
+    "tool_choice": dict,
+}
+
+
+def anthropic_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """For ``/v1/messages``, where a limit is required, and thoughts are part of it."""
+    renamed = _with_limit(parameters, LIMIT_NAMES["anthropic"])
+    found = {name: put(renamed[name]) for name, put in ANTHROPIC_PARAMETERS.items() if renamed.get(name) is not None}
+    limit = int(renamed.get("max_tokens") or DEFAULT_MAX_TOKENS)
+    thinking = renamed.get("thinking")
+    if thinking is True:
+        budget = int(renamed.get("thinking_budget") or DEFAULT_THINKING_TOKENS)
+        # While it thinks, this API takes no sampling parameters.
+        found = {name: value for name, value in found.items() if name not in ("temperature", "top_p", "top_k")}
+        return {**found, "thinking": {"type": "enabled", "budget_tokens": budget}, "max_tokens": max(limit, budget + 1)}
+    if isinstance(thinking, Mapping):
+        found["thinking"] = dict(thinking)
+    return {**found, "max_tokens": limit}
