@@ -13,12 +13,13 @@ from flask import Request
 from app.auth import caller, require_workflow_app
 from app.body import json_object, required_user
 from app.errors import APIError, invalid_param
-from app.json_schema import mismatch
 from app.parts import Parts
 from app.published import PublishedWorkflow
 from app.schemas.fields import load
 from app.schemas.runs import RunRequest
+from worker.engine.features import SpeechFeature
 from worker.engine.variables import to_json
+from worker.json_schema import mismatch
 from worker.store.end_users import ensure_end_user, find_end_user
 from worker.store.keys import KeyedApp
 from worker.store.runs import NewRun
@@ -126,4 +127,5 @@ def new_run(parts: Parts, order: Order, workflow: PublishedWorkflow) -> NewRun:
         inputs=to_json({**values, **system}, lambda file: ""),
         time_limit_s=parts.config.limits.workflow_max_execution_time,
         trace_id=order.trace_id,
+        wants_speech=order.is_streaming and SpeechFeature.of(workflow.features).is_automatic,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from worker.engine.errors import NodeError
+from worker.engine.media_types import FEED, WEB_PAGE
 
 #: Class names that fail-branches see.
 UNSUPPORTED = "UnsupportedFileTypeError"
@@ -61,6 +62,9 @@ KINDS = (
     Kind("properties_file.text", "Failed to extract text from properties file", ("properties",), ("text/properties",)),
     # By its extension such a file is plain text.
     Kind("captions.text", "Failed to extract text from VTT", (), ("text/vtt",)),
+    # Not for documents of users, whose HTML is read as it is written: for tools that fetch pages and feeds.
+    Kind("web_page.text", "Failed to read the web page", (), (WEB_PAGE,)),
+    Kind("feed.text", "Failed to read the feed", (), (FEED,)),
 )
 
 BY_EXTENSION = {extension: kind for kind in KINDS for extension in kind.extensions}

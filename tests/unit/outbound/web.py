@@ -64,6 +64,8 @@ Route = Callable[[Seen, Answer], None]
 class WebServer:
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.routes: dict[str, Route] = {}
+        #: For every other path.
+        self.fallback: Route = not_found
         self.seen: list[Seen] = []
         self.connections = 0
         self._context = context
@@ -118,7 +120,7 @@ class WebServer:
                 while (seen := read_request(reader, number)) is not None:
                     self.seen.append(seen)
                     answer = Answer(sock, self._closing)
-                    self.routes.get(seen.target.partition("?")[0], not_found)(seen, answer)
+                    self.routes.get(seen.target.partition("?")[0], self.fallback)(seen, answer)
         with suppress(OSError):
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
 

@@ -1,4 +1,4 @@
-"""Checks ``json_object`` inputs against the schema that the form declares (api-contract.md section 3.1)."""
+"""Checks ``json_object`` inputs against the schema that the form declares (api-contract.md section 3.1); for both processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jsonschema.validators import validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-#: Knows no other documents, so that a schema cannot make the API fetch one.
+#: Knows no other documents, so that a schema cannot make the server fetch one.
 NO_DOCUMENTS: Registry[Any] = Registry()
 
 

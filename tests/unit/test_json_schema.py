@@ -1,6 +1,6 @@
 import pytest
 
-from app.json_schema import mismatch
+from worker.json_schema import mismatch
 
 NUMBER_A = {"type": "object", "properties": {"a": {"type": "number"}}}
 
