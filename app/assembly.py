@@ -20,7 +20,7 @@ from app.published import PublishedWorkflows
 from app.readiness import Check, Readiness
 from app.stream.open_streams import OpenStreams
 from app.stream.websocket import register_websocket
-from app.views import apps, events, files, health, logs, other_modes, runs
+from app.views import apps, audio, events, files, health, logs, other_modes, runs
 from app.views.docs import docs_blueprint
 from app.views.openapi import describe
 from worker.bus.commands import Commands
@@ -29,6 +29,7 @@ from worker.bus.events import EventLog
 from worker.bus.listener import Listener
 from worker.bus.ports import CommandsPort, EventLogPort, ListenerPort
 from worker.config import Config
+from worker.engine.models import Models
 from worker.engine.ports import HTTPClient
 from worker.outbound.client import GuardedClient
 from worker.store.migrate import check_schema
@@ -39,6 +40,7 @@ BLUEPRINTS = (
     runs.blueprint,
     events.blueprint,
     files.blueprint,
+    audio.blueprint,
     logs.blueprint,
     apps.blueprint,
     health.blueprint,
@@ -62,6 +64,7 @@ def create_app(
     dispatcher: Dispatcher | None = None,
     ceiling: Ceiling | None = None,
     http: HTTPClient | None = None,
+    models: Models | None = None,
 ) -> Flask:
     """The application. Settings come from the environment, and every adapter that is not given from the settings.
 
@@ -91,6 +94,7 @@ def create_app(
             streams=OpenStreams(api_config.max_streams),
             key_uses=KeyUses(database),
             readiness=Readiness(readiness_checks(database, log), api_config.dependency_timeout_s),
+            models=cache(lambda: models or connect_models(config, database)),
         )
     )
 
@@ -111,6 +115,13 @@ def assemble(parts: Parts) -> Flask:
     app.register_blueprint(docs_blueprint(api))
     register_errors(app)
     return app
+
+
+def connect_models(config: Config, database: Database) -> Models:
+    """The model providers of this deployment; imported here, since most API processes call no model. Raises ``ConfigError``."""
+    from worker.model_providers import open_models
+
+    return open_models(config, database, os.environ)
 
 
 def readiness_checks(database: Database, log: EventLogPort) -> dict[str, Check]:

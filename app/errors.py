@@ -16,6 +16,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from worker.engine.errors import FormError, GraphError
+from worker.engine.models import ModelError
 from worker.store.errors import NotFound, StorageUnavailable
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ CODES: Mapping[str, tuple[int, str]] = {
     "no_file_uploaded": (400, "Please upload your file."),
     "too_many_files": (400, "Only one file is allowed."),
     "filename_not_exists_error": (400, "The specified filename does not exist."),
+    "no_audio_uploaded": (400, "Please upload your audio."),
+    "provider_not_support_speech_to_text": (400, "No model writes recordings down in this deployment."),
+    "speech_to_text_disabled": (400, "Speech to text is not enabled."),
     "unauthorized": (401, "Access token is invalid"),
     "forbidden": (403, "You don't have the permission to access the requested resource."),
     "file_access_denied": (403, "Access to the requested file is denied."),
@@ -47,8 +51,10 @@ CODES: Mapping[str, tuple[int, str]] = {
     "file_not_found": (404, "The requested file was not found."),
     "method_not_allowed": (405, "The method is not allowed for the requested URL."),
     "file_too_large": (413, "File size exceeded."),
+    "audio_too_large": (413, "Audio size larger than 30 mb"),
     "request_entity_too_large": (413, "The request body is too large."),
     "unsupported_file_type": (415, "File type not allowed."),
+    "unsupported_audio_type": (415, "Audio type not allowed."),
     "unsupported_media_type": (
         415,
         "Did not attempt to load JSON data because the request Content-Type was not 'application/json'.",
@@ -116,6 +122,8 @@ def translate(error: Exception) -> APIError:
     if isinstance(error, StorageUnavailable):
         log.warning("A request is refused: %s", error)
         return APIError("service_unavailable")
+    if isinstance(error, ModelError):
+        return APIError(error.code, error.message)
     code = next((code for kind, code in EXCEPTIONS.items() if isinstance(error, kind)), None)
     if code is None:
         log.error("Unexpected failure of a request.", exc_info=error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import current_app
@@ -16,6 +17,7 @@ from app.readiness import Readiness
 from app.stream.open_streams import OpenStreams
 from worker.bus.ports import CommandsPort, EventLogPort, ListenerPort
 from worker.config import Config
+from worker.engine.models import Models
 from worker.store.session import Database
 
 EXTENSION = "penstock"
@@ -37,6 +39,8 @@ class Parts:
     streams: OpenStreams
     key_uses: KeyUses
     readiness: Readiness
+    #: The model providers; their clients are loaded by the first request that needs them.
+    models: Callable[[], Models]
 
 
 def current_parts() -> Parts:

@@ -18,6 +18,8 @@ class ActiveRun:
     inbox: Inbox
     #: Monotonic seconds, from before the statement that took or renewed the lease: it lasts at least from there.
     leased_at: float
+    #: Its engine is done, and only speech is left to tell: no lease to keep, and ``inbox`` ends the speech.
+    is_speaking: bool = False
 
 
 class ActiveRuns:
@@ -45,8 +47,8 @@ class ActiveRuns:
         return len(self._runs)
 
     def claims(self) -> list[tuple[str, int]]:
-        """Run id and attempt of every claim."""
-        return [(run.run_id, run.attempt) for run in self._all()]
+        """Run id and attempt of every claim in force."""
+        return [(run.run_id, run.attempt) for run in self._all() if not run.is_speaking]
 
     def renewed(self, claims: Iterable[tuple[str, int]], at: float) -> None:
         """The leases of ``claims`` were renewed by a statement sent at ``at`` (monotonic seconds)."""
@@ -65,17 +67,20 @@ class ActiveRuns:
         """End executions that own their runs no longer, without a word."""
         lost = set(claims)
         for run in self._all():
-            if (run.run_id, run.attempt) in lost:
+            if (run.run_id, run.attempt) in lost and not run.is_speaking:
                 run.inbox.fence()
 
     def leased_before(self, moment: float) -> list[tuple[str, int]]:
         """Claims whose lease was last renewed before ``moment`` (monotonic seconds)."""
-        return [(run.run_id, run.attempt) for run in self._all() if run.leased_at < moment]
+        return [(run.run_id, run.attempt) for run in self._all() if run.leased_at < moment and not run.is_speaking]
 
     def drain(self, grace_s: float) -> None:
-        """Hand every run over; nodes in flight get ``grace_s`` seconds."""
+        """Hand every run over; nodes in flight get ``grace_s`` seconds. Speech of runs that have ended is cut off."""
         for run in self._all():
-            run.inbox.drain(grace_s)
+            if run.is_speaking:
+                run.inbox.stop()
+            else:
+                run.inbox.drain(grace_s)
 
     def wait_empty(self, timeout_s: float) -> bool:
         """True once no run is executed here any more."""

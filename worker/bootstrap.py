@@ -17,9 +17,13 @@ from worker.config import Config, process_name
 from worker.dispatcher import CeleryDispatcher
 from worker.engine.memory import SystemClock
 from worker.engine.ports import Ports
+from worker.environments import Environments
 from worker.files import RunFiles
 from worker.graphs import Graphs
 from worker.heartbeat import Heartbeat
+from worker.knowledge.service import KnowledgeService
+from worker.llm.gateway import ModelGateway
+from worker.model_providers import open_models
 from worker.nodes.registry import Registry
 from worker.outbound.client import GuardedClient
 from worker.periodic import Periodic
@@ -31,6 +35,7 @@ from worker.store.migrate import check_schema
 from worker.store.session import Database
 from worker.store.signing import FileLinks
 from worker.sweeper import Sweeper
+from worker.toolbox import Toolbox
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -58,6 +63,7 @@ class Worker:
     #: Waits to be woken by a signal handler.
     draining: Periodic
     http: GuardedClient
+    models: ModelGateway
     sandboxes: Sandboxes
     database: Database
     client: redis.Redis
@@ -86,6 +92,7 @@ class Worker:
         self.heartbeat.stop()
         self.sandboxes.close()
         self.http.close()
+        self.models.close()
         self.database.dispose()
         self.client.close()
 
@@ -101,8 +108,13 @@ def build_worker(config: Config, celery: Celery, environ: Mapping[str, str]) -> 
     active = ActiveRuns()
     dispatcher = CeleryDispatcher(celery, client, config.redis_prefix)
     http = GuardedClient(config.outbound_allow)
+    models = open_models(config, database, environ)
     blobs = open_blobs(config, database)
     links = FileLinks(config.secret_key or database.transact(signing_secret), config.files_url, config.files_access_timeout_s)
+
+    graphs = Graphs(database, Registry())
+    tools = Toolbox(database, config, graphs, Environments(database, config, environ))
+    knowledge = KnowledgeService(database, config, http, models)
 
     def ports(app_id: str) -> Ports:
         files = RunFiles(app_id, database, blobs, links, http)
@@ -114,9 +126,12 @@ def build_worker(config: Config, celery: Celery, environ: Mapping[str, str]) -> 
             files=files,
             clock=SystemClock(),
             limits=config.limits,
+            models=models,
+            tools=tools,
+            knowledge=knowledge,
         )
 
-    runner = RunService(database, log, Graphs(database, Registry()), ports, active, dispatcher, config, owner, environ)
+    runner = RunService(database, log, graphs, ports, active, dispatcher, config, owner, environ)
     heartbeat = Periodic("heartbeat", config.heartbeat_s, Heartbeat(database, active, owner, config.lease_s).beat)
     sweeper = Sweeper(database, log, dispatcher, config, owner, links.of_app)
     return Worker(
@@ -129,6 +144,7 @@ def build_worker(config: Config, celery: Celery, environ: Mapping[str, str]) -> 
         commands=CommandListener(client, config, active.stop, heartbeat.wake),
         draining=Periodic("drain", None, runner.drain),
         http=http,
+        models=models,
         sandboxes=sandboxes,
         database=database,
         client=client,

@@ -80,7 +80,8 @@ class Config:
         "PENSTOCK_SECRET_KEY",
         "",
         text,
-        "Signs file URLs; seals the values of `penstock apps env`, which need it with `DATABASE_URL`. Empty: random keys, made once.",
+        "Signs file URLs; seals keys of providers and the values of `penstock apps env`, which need it with `DATABASE_URL`. "
+        "Empty: random keys, made once.",
     )
     redis_prefix: str = setting(
         "PENSTOCK_REDIS_PREFIX", "penstock:", text, "Put before every key and channel, so that deployments can share a Redis."
@@ -141,6 +142,38 @@ class Config:
         "URL of a dify-sandbox that code nodes run in. Empty: a process of the worker's own sandbox.",
     )
     sandbox_api_key: str = setting("PENSTOCK_SANDBOX_API_KEY", "", text, "Key of that dify-sandbox.")
+    speech_model: str = setting(
+        "PENSTOCK_SPEECH_MODEL", "", text, "Model that speaks texts, `provider/model`, such as `openai/gpt-4o-mini-tts`. Empty: none."
+    )
+    transcription_model: str = setting(
+        "PENSTOCK_TRANSCRIPTION_MODEL",
+        "",
+        text,
+        "Model that writes recordings down, `provider/model`, such as `openai/whisper-1`. Empty: none.",
+    )
+    speech_wait_s: float = setting(
+        "PENSTOCK_SPEECH_WAIT", 5.0, seconds, "Seconds without audio after which the speech of a run that has ended is given up."
+    )
+    speech_max_wait_s: float = setting(
+        "PENSTOCK_SPEECH_MAX_WAIT", 60.0, seconds, "Seconds that the speech of a run may go on after the run."
+    )
+    model_connect_timeout_s: float = setting("PENSTOCK_MODEL_CONNECT_TIMEOUT", 10.0, seconds, "Seconds to connect to a model provider.")
+    model_first_token_timeout_s: float = setting(
+        "PENSTOCK_MODEL_FIRST_TOKEN_TIMEOUT", 300.0, seconds, "Seconds from a request to the first piece of a model's answer."
+    )
+    model_token_timeout_s: float = setting(
+        "PENSTOCK_MODEL_TOKEN_TIMEOUT", 120.0, seconds, "Seconds from one piece of a model's answer to the next."
+    )
+    model_timeout_s: float = setting("PENSTOCK_MODEL_TIMEOUT", 1200.0, seconds, "Seconds for a whole call of a model, retries included.")
+    model_retries: int = setting(
+        "PENSTOCK_MODEL_RETRIES",
+        2,
+        integer,
+        "Further tries of a model call that a rate limit, a failing server or a broken connection ended before the answer began.",
+    )
+    model_prices: str = setting(
+        "PENSTOCK_MODEL_PRICES", "", text, "JSON file with prices of models that count before the built-in table (docs/providers.md)."
+    )
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -150,11 +183,16 @@ class Config:
         return cls(**values, limits=Limits(**read_limits(environ)))
 
     @property
+    def sqlite_file(self) -> Path:
+        """Where the embedded default keeps its database."""
+        return self.data_dir.resolve() / "penstock.sqlite3"
+
+    @property
     def sql_url(self) -> str:
         """SQLAlchemy URL: `DATABASE_URL` with the psycopg 3 driver, else the SQLite file in the data folder."""
         url = self.database_url
         if not url:
-            return f"sqlite:///{self.data_dir.resolve() / 'penstock.sqlite3'}"
+            return f"sqlite:///{self.sqlite_file}"
         for scheme in ("postgres://", "postgresql://"):
             if url.startswith(scheme):
                 return "postgresql+psycopg://" + url.removeprefix(scheme)

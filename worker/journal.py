@@ -18,14 +18,14 @@ from sqlalchemy.orm import Session
 from worker.bus.events import UNSTORED_EVENTS
 from worker.bus.ports import EventLogPort
 from worker.bus.replay import Told
-from worker.bus.wire import Envelope, encode, encode_error
+from worker.bus.wire import Envelope, encode, encode_error, encode_speech, encode_speech_end
 from worker.engine.errors import RunFenced
 from worker.engine.events import STOPPED_TEXT, Event, RunFinished, RunStatus
 from worker.engine.ports import Clock
 from worker.engine.record import NodeRecord
 from worker.engine.variables import FileURL, to_json
 from worker.history import History, Tally
-from worker.store.claims import Claim, finish_run, release_run, save_progress
+from worker.store.claims import Claim, finish_run, release_run, save_progress, save_speech
 from worker.store.errors import StorageUnavailable
 from worker.store.events import EventStretch
 from worker.store.session import Database
@@ -96,6 +96,7 @@ class RunJournal:
         #: Results that SQL lacks, with their positions.
         self._records: list[tuple[int, NodeRecord]] = []
         self._position = len(history.records)
+        self._has_ended = False
 
     @property
     def started(self) -> dict[str, tuple[int, float]]:
@@ -105,12 +106,21 @@ class RunJournal:
     # ---- engine/ports.py Journal
 
     def emit(self, event: Event) -> None:
+        self.tell(event)
+
+    def tell(self, event: Event) -> Event | None:
+        """``emit``; answers what of the event readers did not know yet."""
         frame = encode(event, self._envelope)
         if self._told is not None:
             rest = self._told.rest(event, frame)
             if rest is None:
-                return
+                return None
             frame = frame if rest is event else encode(rest, self._envelope)
+            event = rest
+        self._add(frame)
+        return event
+
+    def _add(self, frame: bytes) -> None:
         self._append_frame(frame)
         self._unstored.append(frame)
         self._unstored_bytes += len(frame)
@@ -130,16 +140,36 @@ class RunJournal:
         if self._unpublished and not self._is_log_paused():
             self._publish(is_terminal=False)
 
+    # ---- speech
+
+    def speak(self, audio: bytes) -> None:
+        """Tell a piece of MP3, while the run goes on or after ``finish`` with ``speech_s``."""
+        self._add(encode_speech(audio, self._clock.now(), self._envelope))
+
+    def end_speech(self) -> None:
+        """Tell that nothing follows, after ``finish`` with ``speech_s``."""
+        frame = self._speech_end()
+        claim, events = self._claim, self._unstored_stretch(frame)
+        assert events is not None, "one frame at least"
+        self._persist(lambda session: save_speech(session, claim.run_id, claim.attempt, events, is_end=True))
+        self._note_stored()
+        self._append_frame(frame)
+        self._publish_end()
+
+    def _speech_end(self) -> bytes:
+        return encode_speech_end(self._clock.now(), self._envelope)
+
     # ---- ends
 
-    def finish(self, finished: RunFinished) -> RunFinished:
-        """Make the end of the run durable, then tell it; answers how it really ended: a stop that was requested beats a success."""
-        frame = encode(finished, self._envelope)
-        if not self._store_end(finished, frame):
+    def finish(self, finished: RunFinished, *, speech_s: float | None = None) -> RunFinished:
+        """Make the end of the run durable, then tell it; answers how it really ended: a stop that was requested beats a success.
+
+        ``speech_s``: for that many seconds at most, speech follows, and ``end_speech``.
+        """
+        if not self._store_end(finished, encode(finished, self._envelope), speech_s):
             finished = replace(finished, status=RunStatus.STOPPED, error=STOPPED_TEXT)
-            frame = encode(finished, self._envelope)
-            self._store_end(finished, frame)
-        self._publish_end()
+            self._store_end(finished, encode(finished, self._envelope), speech_s)
+        self._publish_end(is_terminal=speech_s is None)
         return finished
 
     def close(self, status: RunStatus, error: str) -> RunFinished:
@@ -187,20 +217,32 @@ class RunJournal:
             self._note_stored()
 
     def _save(self, session: Session) -> None:
-        save_progress(session, self._claim.run_id, self._claim.attempt, self._records, self._stretch(self._unstored))
+        claim, events = self._claim, self._unstored_stretch()
+        if self._has_ended and events is not None:
+            save_speech(session, claim.run_id, claim.attempt, events)
+        else:
+            save_progress(session, claim.run_id, claim.attempt, self._records, events)
 
-    def _store_end(self, finished: RunFinished, frame: bytes) -> bool:
+    def _store_end(self, finished: RunFinished, frame: bytes, speech_s: float | None = None) -> bool:
         """False: nothing was written, since the run is to be stopped."""
-        outputs = to_json(finished.outputs, lambda file: "")
-        events = self._stretch([*self._unstored, frame])
-        claim = self._claim
-        if not self._persist(lambda session: finish_run(session, claim.run_id, claim.attempt, finished, outputs, self._records, events)):
+        claim, outputs = self._claim, to_json(finished.outputs, lambda file: "")
+        frames = [frame] if speech_s is not None or not claim.wants_speech else [frame, self._speech_end()]
+        events = self._unstored_stretch(*frames)
+
+        def write_end(session: Session) -> bool:
+            return finish_run(session, claim.run_id, claim.attempt, finished, outputs, self._records, events, speech_s=speech_s)
+
+        if not self._persist(write_end):
             return False
+        self._has_ended = True
         self._note_stored()
-        self._append_frame(frame)
+        for ending in frames:
+            self._append_frame(ending)
         return True
 
-    def _stretch(self, frames: list[bytes]) -> EventStretch | None:
+    def _unstored_stretch(self, *following: bytes) -> EventStretch | None:
+        """What SQL lacks, and the frames that come next."""
+        frames = [*self._unstored, *following]
         first = self._last - len(self._unstored) + 1
         return EventStretch.of(first, frames) if frames else None
 
@@ -258,9 +300,9 @@ class RunJournal:
             # The log came back empty: it gets again what readers could find nowhere else.
             self._log.append(claim.run_id, claim.attempt, stored + 1, self._unstored, stored=stored, is_terminal=is_terminal)
 
-    def _publish_end(self) -> None:
+    def _publish_end(self, *, is_terminal: bool = True) -> None:
         give_up_at = self._clock.monotonic() + min(self._patience_s, FINAL_PATIENCE_S)
-        while not self._publish(is_terminal=True):
+        while not self._publish(is_terminal=is_terminal):
             if self._clock.monotonic() >= give_up_at:
                 logger.error("The end of run %s could not be published; readers find it in SQL.", self._claim.run_id)
                 return

@@ -16,14 +16,19 @@ from worker.dispatcher import Dispatcher
 from worker.engine.errors import EngineError, RunDrained, RunFenced
 from worker.engine.events import STOPPED_TEXT, RunFinished, RunStatus
 from worker.engine.execution import Threads
+from worker.engine.features import SpeechFeature
 from worker.engine.inbox import Inbox
-from worker.engine.ports import Ports
+from worker.engine.ports import Journal, Ports
 from worker.engine.run import WorkflowRun
 from worker.engine.start import Resume
+from worker.engine.workflow import Workflow
 from worker.environments import Environments
-from worker.graphs import Graphs
+from worker.graphs import CompiledWorkflow, Graphs
 from worker.history import History, load_history
 from worker.journal import RunJournal, envelope_of
+from worker.speaking import SpeakingJournal
+from worker.speech.speaker import Speaker
+from worker.speech.synthesis import Voice, model_of
 from worker.store.claims import Claim, claim, release_run
 from worker.store.errors import StorageUnavailable
 from worker.store.session import Database
@@ -89,7 +94,7 @@ class RunService:
         if self._is_draining:
             run.inbox.drain(self._config.drain_s)
         try:
-            self._attempt(held, run.inbox)
+            self._attempt(held, run)
         except RunFenced:
             logger.warning("Run %s belongs to another worker now (this was attempt %d).", held.run_id, held.attempt)
         except StorageUnavailable as error:
@@ -97,7 +102,7 @@ class RunService:
         finally:
             self._active.remove(run)
 
-    def _attempt(self, held: Claim, inbox: Inbox) -> None:
+    def _attempt(self, held: Claim, run: ActiveRun) -> None:
         try:
             history = load_history(self._database, self._log, held)
         except redis.RedisError as error:
@@ -114,8 +119,11 @@ class RunService:
             patience_s=self._config.lease_s,
             history=history,
         )
+        speaking: SpeakingJournal | None = None
         try:
-            finished = self._run(held, ports, journal, inbox, history)
+            compiled = self._compiled(held, history)
+            speaking = self._speaking(held, compiled.workflow, ports, journal)
+            finished = self._run(held, compiled, ports, speaking or journal, run.inbox, Resume(history.records, journal.started))
         except RunDrained:
             self._hand_over(held, journal)
         except EngineError as error:
@@ -124,13 +132,33 @@ class RunService:
             logger.exception("Run %s failed in a way that nobody foresaw.", held.run_id)
             journal.refuse(REFUSED[0], f"The run failed unexpectedly ({type(error).__name__}).", REFUSED[1])
         else:
-            ended = journal.finish(finished)
+            ended = journal.finish(finished) if speaking is None else self._speak_to_end(run, speaking, finished)
             logger.info("Run %s %s after %.3f s.", held.run_id, ended.status, ended.elapsed_s)
+        finally:
+            if speaking is not None:
+                speaking.inbox.stop()
 
-    def _run(self, held: Claim, ports: Ports, journal: RunJournal, inbox: Inbox, history: History) -> RunFinished:
+    def _compiled(self, held: Claim, history: History) -> CompiledWorkflow:
         if history.problem is not None:
             raise history.problem
-        compiled = self._graphs.get(held.workflow_id)
+        return self._graphs.get(held.workflow_id)
+
+    def _speaking(self, held: Claim, workflow: Workflow, ports: Ports, journal: RunJournal) -> SpeakingJournal | None:
+        """The journal of a run that is to be heard."""
+        if not held.wants_speech:
+            return None
+        config = self._config
+        voice = Voice(ports.models, model_of(config.speech_model), SpeechFeature.of(workflow.features).voice)
+        speaker = Speaker(voice.speak, self._threads.submit)
+        return SpeakingJournal(journal, speaker, ports.clock, wait_s=config.speech_wait_s, max_wait_s=config.speech_max_wait_s)
+
+    def _speak_to_end(self, run: ActiveRun, speaking: SpeakingJournal, finished: RunFinished) -> RunFinished:
+        run.inbox, run.is_speaking = speaking.inbox, True
+        if self._is_draining:
+            speaking.inbox.stop()
+        return speaking.finish(finished)
+
+    def _run(self, held: Claim, compiled: CompiledWorkflow, ports: Ports, journal: Journal, inbox: Inbox, resume: Resume) -> RunFinished:
         return WorkflowRun(
             compiled.graph,
             compiled.responses,
@@ -139,7 +167,7 @@ class RunService:
             journal=journal,
             inbox=inbox,
             threads=self._threads,
-            resume=Resume(history.records, journal.started),
+            resume=resume,
         ).execute()
 
     def _hand_over(self, held: Claim, journal: RunJournal) -> None:

@@ -6,11 +6,8 @@ from app.errors import APIError
 from app.stream.relay import Past
 from worker.bus.ports import LogEntry
 from worker.store.events import read_events
-from worker.store.runs import active_status
+from worker.store.runs import find_outlook
 from worker.store.session import Database
-
-#: How the frames begin that end a run.
-ENDINGS = (b'{"event":"workflow_finished",', b'{"event":"error",')
 
 
 class RunHistory:
@@ -21,10 +18,11 @@ class RunHistory:
         self._run_id = run_id
 
     def read(self, after: int, count: int) -> Past:
-        # The status first: a run that is over then has all its events, and one that ends meanwhile is looked at again.
+        # The outlook first: a run that is over then has all its events, and one that ends meanwhile is looked at again.
         with self._database.read() as session:
-            status = active_status(session, [self._run_id]).get(self._run_id)
+            outlook = find_outlook(session, self._run_id)
             found = read_events(session, self._run_id, after, count)
-        if status is None:
+        if outlook is None:
             raise APIError("not_found", "Workflow run not found")
-        return Past([LogEntry(number, frame, frame.startswith(ENDINGS)) for number, frame in found], status.is_final)
+        end = outlook.last_event if outlook.is_complete else None
+        return Past([LogEntry(number, frame, number == end) for number, frame in found], outlook.is_complete)

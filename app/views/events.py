@@ -17,10 +17,13 @@ from app.stream.sse import HEADERS
 from app.views.blueprint import EVENT_IDS, LAST_EVENT_ID, APIBlueprint, query
 from worker.bus.json_text import dump
 from worker.engine.variables import remote_address
-from worker.store.events import read_events
+from worker.store.events import read_last
 from worker.store.readers import ReadableRun, find_readable
 
 blueprint = APIBlueprint("Events", __name__, url_prefix="/v1", description="Events of a run, at any time and from any instance.")
+
+#: How the frames begin that say how a run ended.
+ENDINGS = (b'{"event":"workflow_finished",', b'{"event":"error",')
 
 
 @blueprint.route("/workflow/<run_id>/events")
@@ -86,9 +89,9 @@ def follow_from_now(parts: Parts, run: ReadableRun) -> Response:
 def last_event_alone(parts: Parts, run: ReadableRun) -> Response:
     """What a finished run answers who did not ask for its history; the task is over, so its id is the run's."""
     with parts.database.read() as session:
-        found = read_events(session, run.run_id, run.last_event - 1)
-    if not found:
+        found = read_last(session, run.run_id, ENDINGS)
+    if found is None:
         raise APIError("not_found", "Workflow run not found")
-    event = {**json.loads(found[-1][1]), "task_id": run.run_id}
+    event = {**json.loads(found), "task_id": run.run_id}
     body = b"data: " + dump(event, remote_address) + b"\n\n"
     return Response(body, headers={**HEADERS, "X-Workflow-Run-ID": run.run_id})

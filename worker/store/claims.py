@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Float, Integer, Row, Update, bindparam, func, or_, select, update
+from sqlalchemy import Boolean, CursorResult, Float, Integer, Row, Update, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from worker.engine.checkpoint import dump_record, load_record
 from worker.engine.errors import RunFenced
-from worker.engine.events import RunFinished, RunStatus
+from worker.engine.events import FINAL_STATUSES, RunFinished, RunStatus
 from worker.engine.record import NodeRecord
 from worker.store.clock import now_s
 from worker.store.encoding import clean_text, dumps, loads
@@ -60,6 +60,8 @@ class Claim:
     deadline_at: float
     #: Last event that SQL has.
     last_event: int
+    #: The events of the run end with ``tts_message_end`` (api-contract.md section 7).
+    wants_speech: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ CLAIM_FACTS = (
     (now_s() - RUNS.c.started_at).label("elapsed_s"),
     RUNS.c.deadline_at,
     RUNS.c.last_event,
+    RUNS.c.wants_speech,
 )
 
 #: Of a run that has not ended. Statements about one run do not say ``finished_at IS NULL``: that would let PostgreSQL prefer the
@@ -178,18 +181,29 @@ def finish_run(
     outputs_json: Mapping[str, Any],
     records: Sequence[tuple[int, NodeRecord]],
     events: EventStretch | None,
+    *,
+    speech_s: float | None = None,
 ) -> bool:
     """Write the end of a run, with whatever of it is not stored yet. Safe to repeat.
 
-    ``outputs_json`` is a JSON object, not its text. False: nothing was written, since a stop was requested and ``finished`` is a
-    success; end the run as stopped instead. Raises ``RunFenced``.
+    ``outputs_json`` is a JSON object, not its text. ``speech_s``: events with speech follow (``save_speech``), for that many seconds at
+    most. False: nothing was written, since a stop was requested and ``finished`` is a success; end the run as stopped instead. Raises
+    ``RunFenced``.
     """
     statement = FINISH_UNLESS_STOPPED if finished.status in SUCCESSES else FINISH
-    if not write(session, statement, run_id, attempt, last=None if events is None else events.last, **_end_of(finished)):
+    values = {"last": None if events is None else events.last, "speech_s": speech_s, "speech_due": speech_s is not None}
+    if not write(session, statement, run_id, attempt, **values, **_end_of(finished)):
         return _why_unwritten(session, run_id, attempt, finished.status)
     _store_history(session, run_id, attempt, records, events)
     session.execute(update(PAYLOADS).where(PAYLOADS.c.run_id == run_id).values(outputs=dumps(outputs_json)))
     return True
+
+
+def save_speech(session: Session, run_id: str, attempt: int, events: EventStretch, *, is_end: bool = False) -> None:
+    """Keep events that follow the end of a run. Safe to repeat. Raises ``RunFenced``."""
+    if not write(session, LAST_SPEECH if is_end else SPEECH, run_id, attempt, last=events.last):
+        raise RunFenced
+    store_events(session, run_id, events)
 
 
 def release_run(session: Session, run_id: str, attempt: int) -> bool:
@@ -215,9 +229,19 @@ FINISH = OWNED.values(
     elapsed_time=bindparam("end_elapsed"),
     finished_at=bindparam("end_at"),
     last_event=LAST_EVENT,
+    wants_speech=bindparam("speech_due", type_=Boolean),
     lease_owner=None,
-    lease_until=None,
+    lease_until=now_s() + bindparam("speech_s", type_=Float),
 )
+
+#: The attempt number still tells the writer: nobody claims a run that has ended.
+SPEECH = (
+    update(RUNS)
+    .where(RUNS.c.id == bindparam("run"), RUNS.c.attempt == bindparam("claimed"), RUNS.c.status.in_(FINAL_STATUSES))
+    .values(last_event=LAST_EVENT)
+)
+
+LAST_SPEECH = SPEECH.values(wants_speech=False, lease_until=None)
 
 FINISH_UNLESS_STOPPED = FINISH.where(RUNS.c.cancel_requested_at.is_(None))
 

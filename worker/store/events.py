@@ -61,3 +61,10 @@ def read_events(session: Session, run_id: str, after: int = 0, limit: int | None
             break
         found += [(number, frame) for number, frame in enumerate(unpack(body), first) if number > after]
     return found
+
+
+def read_last(session: Session, run_id: str, beginnings: tuple[bytes, ...]) -> bytes | None:
+    """The last frame that begins in one of these ways."""
+    bodies = session.scalars(select(RunEvents.body).where(RunEvents.run_id == run_id).order_by(RunEvents.first.desc()))
+    frames = (frame for body in bodies for frame in reversed(unpack(body)))
+    return next((frame for frame in frames if frame.startswith(beginnings)), None)

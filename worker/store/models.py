@@ -21,8 +21,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 UUID = String(36)
@@ -170,9 +172,12 @@ class Run(Base):
     #: Claims that ended in a lost worker; a drained attempt is not one.
     lost_attempts: Mapped[int] = mapped_column(Integer, default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(64))
-    #: The worker must renew before this time; of a ``scheduled`` run: when its task was last sent; None once it has ended.
+    #: The worker must renew before this time; of a ``scheduled`` run: when its task was last sent; of a run that has ended: until when
+    #: its worker may add speech, None if nothing follows.
     lease_until: Mapped[float | None] = mapped_column(Float(53))
     cancel_requested_at: Mapped[float | None] = mapped_column(Float(53))
+    #: Speech of the run's text is to be told (api-contract.md section 7); cleared with the event that says that it was.
+    wants_speech: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     #: Seconds from the first claim to ``deadline_at``.
     time_limit_s: Mapped[float] = mapped_column(Float(53))
     #: The sweeper ends the run as failed after this time, whatever its worker does; None until the first claim, since waiting for a
@@ -277,6 +282,101 @@ class Deployment(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
+
+
+class ModelProvider(Base):
+    """A model provider as an operator configured it, under the name by which documents know it."""
+
+    __tablename__ = "model_providers"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    #: Type of its client and its base URL; empty: as the catalog says (worker/llm/catalog.py).
+    type: Mapped[str] = mapped_column(String(32), default="")
+    base_url: Mapped[str] = mapped_column(Text, default="")
+    #: Sealed (store/sealing.py).
+    api_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    api_version: Mapped[str] = mapped_column(String(64), default="")
+    updated_at: Mapped[float] = mapped_column(Float(53))
+
+
+class ToolProvider(Base):
+    """Tools that an operator registered under the name by which documents know their provider."""
+
+    __tablename__ = "tool_providers"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    #: ``api``, ``mcp`` or ``workflow``.
+    kind: Mapped[str] = mapped_column(String(16))
+    #: What it is, as JSON (store/tool_providers.py).
+    definition: Mapped[str] = mapped_column(Text)
+    #: HTTP headers, sealed (store/sealing.py).
+    headers: Mapped[bytes | None] = mapped_column(LargeBinary)
+    updated_at: Mapped[float] = mapped_column(Float(53))
+
+
+class KnowledgeBase(Base):
+    """Documents that knowledge-retrieval nodes find passages in; all apps of a deployment may use it."""
+
+    __tablename__ = "knowledge_bases"
+
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+    #: Model that makes the vectors of its chunks, and its provider; None: it is searched by words alone.
+    embedding_provider: Mapped[str | None] = mapped_column(Text)
+    embedding_model: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Float(53))
+
+
+class KnowledgeDocument(Base):
+    """A file of a knowledge base, as text cut into chunks."""
+
+    __tablename__ = "knowledge_documents"
+    __table_args__ = (UniqueConstraint("base_id", "name"),)
+
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(512))
+    #: JSON object: what metadata conditions compare.
+    details: Mapped[str] = mapped_column(Text, default="{}")
+    #: Characters of its text.
+    size: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[float] = mapped_column(Float(53))
+
+
+class KnowledgeChunk(Base):
+    """A stretch of a document, found by its terms and its vector.
+
+    The full-text index over ``terms`` is the database's own kind, made by the migration under the name ``knowledge_index``.
+    """
+
+    __tablename__ = "knowledge_chunks"
+
+    #: A number, since an FTS5 index knows its rows by one.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"), index=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("knowledge_documents.id", ondelete="CASCADE"), index=True)
+    #: 1-based place in the document.
+    position: Mapped[int] = mapped_column(Integer)
+    content: Mapped[str] = mapped_column(Text)
+    terms: Mapped[str] = mapped_column(Text().with_variant(TSVECTOR(), "postgresql"))
+    #: 32-bit floats.
+    vector: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class KnowledgeMap(Base):
+    """What a dataset id of documents stands for here: a knowledge base, or one behind an external service."""
+
+    __tablename__ = "knowledge_maps"
+
+    #: Word by word as documents have it.
+    dataset_id: Mapped[str] = mapped_column(String(512), primary_key=True)
+    #: None: it is external.
+    base_id: Mapped[str | None] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"), index=True)
+    endpoint: Mapped[str | None] = mapped_column(Text)
+    knowledge_id: Mapped[str | None] = mapped_column(Text)
+    #: Sealed (store/sealing.py).
+    api_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    updated_at: Mapped[float] = mapped_column(Float(53))
 
 
 #: Tables for statements whose rows need not become objects.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from worker.engine.events import RunStatus
@@ -33,6 +33,8 @@ class NewRun:
     time_limit_s: float
     trace_id: str | None = None
     triggered_from: str = "app-run"
+    #: Tell the run's text as speech too (api-contract.md section 7).
+    wants_speech: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,16 @@ class Stop:
     run_id: str
     task_id: str
     claim: Claim | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What readers of a run's events may expect of SQL."""
+
+    #: Last event that SQL has.
+    last_event: int
+    #: No other follows it, ever.
+    is_complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,7 @@ def accept_run(session: Session, run: NewRun) -> AcceptedRun:
         "triggered_from": run.triggered_from,
         "trace_id": run.trace_id,
         "time_limit_s": run.time_limit_s,
+        "wants_speech": run.wants_speech,
     }
     created_at = session.execute(INSERT_RUN, row).scalar_one()
     session.execute(insert(PAYLOADS), {"run_id": run.run_id, "inputs": dumps(run.inputs)})
@@ -159,6 +172,20 @@ DETAIL = select(
     RUNS.c.finished_at,
     RUNS.c.last_event,
 ).join(PAYLOADS, PAYLOADS.c.run_id == RUNS.c.id)
+
+
+def find_outlook(session: Session, run_id: str) -> Outlook | None:
+    """None: there is no such run."""
+    row = session.execute(OUTLOOK.where(RUNS.c.id == canonical_id(run_id))).one_or_none()
+    return None if row is None else Outlook(row.last_event, RunStatus(row.status).is_final and not row.is_speaking)
+
+
+#: A lease that has run out belongs to a worker that died while it spoke: nothing comes any more.
+OUTLOOK = select(
+    RUNS.c.last_event,
+    RUNS.c.status,
+    and_(RUNS.c.wants_speech, func.coalesce(RUNS.c.lease_until, 0.0) > now_s()).label("is_speaking"),
+)
 
 
 def locate_run(session: Session, run_id: str) -> tuple[str, str] | None:

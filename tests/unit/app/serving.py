@@ -24,6 +24,7 @@ from worker.bus.memory import MemoryCommands, MemoryEventLog, MemoryListener
 from worker.config import Config
 from worker.engine.events import NodeFinished, NodeStarted, NodeStatus, RunFinished, RunStarted, RunStatus
 from worker.engine.memory import SystemClock
+from worker.engine.models import Models
 from worker.engine.ports import HTTPClient
 from worker.engine.variables import remote_address, restore_files
 from worker.journal import RunJournal, envelope_of
@@ -203,7 +204,9 @@ def events(response: TestResponse) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def served(api_config: ApiConfig | None = None, config: Config | None = None, http: HTTPClient | None = None) -> Iterator[Service]:
+def served(
+    api_config: ApiConfig | None = None, config: Config | None = None, http: HTTPClient | None = None, models: Models | None = None
+) -> Iterator[Service]:
     database = memory_database()
     listener = MemoryListener()
     log = MemoryEventLog(listener)
@@ -219,6 +222,7 @@ def served(api_config: ApiConfig | None = None, config: Config | None = None, ht
         dispatcher=worker,
         ceiling=MemoryCeiling(api_config.app_max_active_requests),
         http=http,
+        models=models,
     )
     try:
         yield Service(app, database, log, worker)
