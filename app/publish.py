@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from app.documents import parse_document
 from worker.engine.dsl import Workflow, content_hash, examine
 from worker.engine.errors import Finding, GraphError
-from worker.engine.graph import compile_graph
+from worker.engine.graph import Graph, compile_graph
 from worker.engine.node import NodeRegistry
+from worker.engine.tools import Tools, missing_tools
 from worker.store import apps, keys
 
 #: A document as YAML text, or as the mapping that was read from it.
@@ -61,37 +62,59 @@ class Check:
         return tuple(finding for finding in self.findings if finding.level != "error")
 
 
-def check_document(document: Mapping[str, Any], registry: NodeRegistry) -> Check:
-    """Every reason why a document cannot run: the rules of the language, then what only the compiled graph shows."""
+@dataclass(frozen=True, slots=True)
+class ToolCheck:
+    """How the tools that a document names are checked."""
+
+    #: What the deployment has; None: nothing is checked.
+    tools: Tools | None = None
+    #: Missing tools are errors; else warnings, and the nodes that call them fail when they run.
+    is_strict: bool = True
+
+    def findings(self, graph: Graph) -> list[Finding]:
+        missing = missing_tools(graph, self.tools) if self.tools is not None else []
+        return missing if self.is_strict else [replace(finding, level="warning") for finding in missing]
+
+
+UNCHECKED = ToolCheck()
+
+
+def check_document(document: Mapping[str, Any], registry: NodeRegistry, tools: ToolCheck = UNCHECKED) -> Check:
+    """Every reason why a document cannot run: the rules of the language, what only the compiled graph shows, and missing tools."""
     examination = examine(document, registry)
     if examination.workflow is None:
         return Check(None, examination.findings)
     try:
-        compile_graph(examination.workflow, registry)
+        graph = compile_graph(examination.workflow, registry)
     except GraphError as error:
         return Check(None, (*examination.findings, *error.findings))
-    return Check(examination.workflow, examination.findings)
+    found = Check(examination.workflow, (*examination.findings, *tools.findings(graph)))
+    return replace(found, workflow=None) if found.errors else found
 
 
-def import_document(session: Session, source: Document, registry: NodeRegistry, *, name: str | None = None) -> Imported:
+def import_document(
+    session: Session, source: Document, registry: NodeRegistry, *, name: str | None = None, tools: ToolCheck = UNCHECKED
+) -> Imported:
     """A new app with the document as its published version, and a key for it; ``name`` overrules the document's.
 
     Nothing is committed here. Raises ``DocumentError``, ``GraphError`` with every error, ``StorageUnavailable``.
     """
-    workflow, warnings = _require_runnable(source, registry)
+    workflow, warnings = _require_runnable(source, registry, tools)
     app = apps.create_app(session, profile_of(workflow, name or workflow.name or "Untitled"))
     version, _ = apps.publish(session, app.id, workflow.document, content_hash(workflow.document))
     _, token = keys.create_key(session, app.id)
     return Imported(app.id, version.id, token, app.name, warnings)
 
 
-def publish_document(session: Session, app_name: str, source: Document, registry: NodeRegistry) -> Published:
+def publish_document(
+    session: Session, app_name: str, source: Document, registry: NodeRegistry, *, tools: ToolCheck = UNCHECKED
+) -> Published:
     """The document as the new current version of an existing app, which keeps its id, name and keys.
 
     Nothing is committed here. Raises ``NotFound`` and what ``import_document`` raises.
     """
     app = apps.find_app(session, app_name)
-    workflow, warnings = _require_runnable(source, registry)
+    workflow, warnings = _require_runnable(source, registry, tools)
     apps.describe_app(session, app.id, profile_of(workflow, app.name))
     version, is_new = apps.publish(session, app.id, workflow.document, content_hash(workflow.document))
     return Published(app.id, version.id, version.version, is_new, app.name, warnings)
@@ -108,9 +131,9 @@ def profile_of(workflow: Workflow, name: str) -> apps.Profile:
     )
 
 
-def _require_runnable(source: Document, registry: NodeRegistry) -> tuple[Workflow, tuple[Finding, ...]]:
+def _require_runnable(source: Document, registry: NodeRegistry, tools: ToolCheck) -> tuple[Workflow, tuple[Finding, ...]]:
     document = parse_document(source) if isinstance(source, str | bytes) else source
-    check = check_document(document, registry)
+    check = check_document(document, registry, tools)
     if check.workflow is None:
         raise GraphError(check.errors)
     return check.workflow, check.warnings

@@ -7,6 +7,7 @@ from types import FrameType
 
 import pytest
 
+from tests.services.models import DevModel
 from tests.services.penstock import Server
 from tests.services.postgres import Postgres
 from tests.services.valkey import Valkey
@@ -63,8 +64,29 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, shared_dev_model: DevModel) -> Iterator[Server]:
     """One `penstock up` for every test that only talks to it. Its workflows may call servers on this machine."""
-    settings = {"PENSTOCK_OUTBOUND_ALLOW": "127.0.0.1/32", "PENSTOCK_UPLOAD_FILE_EXTENSION_BLACKLIST": "blocked"}
+    settings = {
+        "PENSTOCK_OUTBOUND_ALLOW": "127.0.0.1/32",
+        "PENSTOCK_UPLOAD_FILE_EXTENSION_BLACKLIST": "blocked",
+        "PENSTOCK_PROVIDER_OPENAI_API_KEY": "none",
+        "PENSTOCK_PROVIDER_OPENAI_BASE_URL": shared_dev_model.base_url,
+        "PENSTOCK_SPEECH_MODEL": "openai/dev-speech",
+        "PENSTOCK_TRANSCRIPTION_MODEL": "openai/dev-transcription",
+    }
     with Server(tmp_path_factory.mktemp("server"), **settings) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def shared_dev_model() -> Iterator[DevModel]:
+    """The server behind ``dev_model``."""
+    with DevModel() as server:
+        yield server
+
+
+@pytest.fixture
+def dev_model(shared_dev_model: DevModel) -> DevModel:
+    """A model vendor that answers by script (docs/dev-model.md) and has not been asked anything yet."""
+    shared_dev_model.forget()
+    return shared_dev_model

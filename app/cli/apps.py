@@ -15,8 +15,9 @@ from app.cli.failures import say, sentence_of
 from app.cli.output import print_json, print_table, time_text
 from app.cli.settings import pass_config
 from app.cli.storage import opened
+from app.cli.tool_check import known_tools, tool_check
 from app.documents import DocumentError, read_document
-from app.publish import Check, Imported, check_document, import_document, publish_document
+from app.publish import Check, Imported, ToolCheck, check_document, import_document, publish_document
 from worker.config import Config
 from worker.engine.errors import Finding, GraphError
 from worker.nodes.registry import Registry
@@ -25,6 +26,11 @@ from worker.store.models import App, Workflow
 from worker.store.session import Database
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+
+
+ALLOW_MISSING_TOOLS = click.option(
+    "--allow-missing-tools", is_flag=True, help="Take a document whose tools this deployment lacks: the nodes that call them fail."
+)
 
 
 @click.group()
@@ -38,9 +44,10 @@ apps.add_command(env)
 @apps.command("import")
 @FILES
 @click.option("--name", help="Name of the app; by default the document's.")
+@ALLOW_MISSING_TOOLS
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a file.")
 @pass_config
-def import_(config: Config, files: Sequence[Path], name: str | None, as_json: bool) -> None:
+def import_(config: Config, files: Sequence[Path], name: str | None, allow_missing_tools: bool, as_json: bool) -> None:
     """Check each DSL file, store it as a new app, publish it and make a key for it."""
     if name is not None and len(files) > 1:
         raise click.UsageError("--name fits one file only.")
@@ -48,7 +55,7 @@ def import_(config: Config, files: Sequence[Path], name: str | None, as_json: bo
     with opened(config) as database:
         for file in files:
             try:
-                imported = _import_file(database, file, registry, name)
+                imported = _import_file(database, file, registry, name, tool_check(database, config, allow_missing=allow_missing_tools))
             except (DocumentError, GraphError) as error:
                 failures += 1
                 _report_failure(file, error, as_json)
@@ -57,10 +64,10 @@ def import_(config: Config, files: Sequence[Path], name: str | None, as_json: bo
     sys.exit(1 if failures else 0)
 
 
-def _import_file(database: Database, file: Path, registry: Registry, name: str | None) -> Imported:
+def _import_file(database: Database, file: Path, registry: Registry, name: str | None, tools: ToolCheck) -> Imported:
     document = read_document(file)
     with database.begin() as session:
-        return import_document(session, document, registry, name=name)
+        return import_document(session, document, registry, name=name, tools=tools)
 
 
 def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
@@ -87,13 +94,15 @@ def _warn(file: Path, warnings: Sequence[Finding]) -> None:
 @apps.command()
 @APP
 @click.argument("file", type=click.Path(path_type=Path))
+@ALLOW_MISSING_TOOLS
 @click.option("--json", "as_json", is_flag=True)
 @pass_config
-def publish(config: Config, app: str, file: Path, as_json: bool) -> None:
+def publish(config: Config, app: str, file: Path, allow_missing_tools: bool, as_json: bool) -> None:
     """Make a DSL file the current version of an app; id and keys stay."""
     document = read_document(file)
     with opened(config) as database, database.begin() as session:
-        published = publish_document(session, app, document, Registry())
+        tools = tool_check(database, config, allow_missing=allow_missing_tools)
+        published = publish_document(session, app, document, Registry(), tools=tools)
     _warn(file, published.warnings)
     if as_json:
         facts = {"app_id": published.app_id, "workflow_id": published.workflow_id, "version": published.version, "is_new": published.is_new}
@@ -204,18 +213,20 @@ def delete(config: Config, app: str, yes: bool) -> None:
 @apps.command()
 @FILES
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a finding.")
-def check(files: Sequence[Path], as_json: bool) -> None:
+@pass_config
+def check(config: Config, files: Sequence[Path], as_json: bool) -> None:
     """Say everything that keeps DSL files from running, and what in them has no effect."""
     registry = Registry()
-    checks = [_check_file(file, registry) for file in files]
+    with known_tools(config) as tools:
+        checks = [_check_file(file, registry, ToolCheck(tools)) for file in files]
     for file, found in zip(files, checks, strict=True):
         _report_check(file, found, as_json)
     sys.exit(0 if all(found.workflow for found in checks) else 1)
 
 
-def _check_file(file: Path, registry: Registry) -> Check:
+def _check_file(file: Path, registry: Registry, tools: ToolCheck) -> Check:
     try:
-        return check_document(read_document(file), registry)
+        return check_document(read_document(file), registry, tools)
     except DocumentError as error:
         place = f"line {error.line}" if error.line else None
         return Check(None, (Finding("invalid_document", error.reason, path=place),))

@@ -17,8 +17,12 @@ COMMANDS = {
     "migrate": ("app.cli.serve", "migrate"),
     "apps": ("app.cli.apps", "apps"),
     "keys": ("app.cli.keys", "keys"),
+    "providers": ("app.cli.providers", "providers"),
+    "tools": ("app.cli.tools", "tools"),
     "run": ("app.cli.run", "run"),
+    "dev-model": ("app.cli.dev_model", "dev_model"),
     "runs": ("app.cli.runs", "runs"),
+    "knowledge": ("app.cli.knowledge", "knowledge"),
     "quickstart": ("app.cli.quickstart", "quickstart"),
 }
 

@@ -12,17 +12,22 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
 from app.cli.failures import say
 from app.cli.inputs import read_inputs
+from app.cli.known_knowledge import known_knowledge
+from app.cli.known_models import known_models
 from app.cli.local_files import LocalFiles
+from app.cli.sample_inputs import sample_values
+from app.cli.scripted_models import scripted_models
 from app.cli.settings import pass_config
+from app.cli.tool_check import known_tools
 from app.cli.watching import LineView, TreeView, View, WireView, brief
 from app.documents import read_document
-from app.json_schema import mismatch
 from worker.bus.wire import Envelope
 from worker.config import Config
 from worker.engine.dsl import Workflow, read_workflow
@@ -37,7 +42,9 @@ from worker.engine.ports import Ports
 from worker.engine.response import ResponsePlan
 from worker.engine.run import WorkflowRun
 from worker.engine.start import RunStart
+from worker.engine.tools import missing_tools
 from worker.engine.variables import FileURL, to_json
+from worker.json_schema import mismatch
 from worker.nodes.registry import Registry
 from worker.outbound.client import GuardedClient
 from worker.sandbox.opening import Sandboxes
@@ -50,19 +57,30 @@ USER = "penstock-run"
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE", help="An input; a file as @path or by its address.")
 @click.option("--inputs", metavar="JSON", help="Inputs as a JSON object, or @file with one.")
+@click.option("--sample-inputs", is_flag=True, help="Make up the inputs that are not given.")
+@click.option("--dev-model", is_flag=True, help="Answer every model with a scripted server, without an account.")
 @click.option("--events", is_flag=True, help="Print the events as JSON lines, as the API streams them.")
 @pass_config
-def run(config: Config, file: Path, pairs: Sequence[str], inputs: str | None, events: bool) -> None:
+def run(config: Config, file: Path, pairs: Sequence[str], inputs: str | None, sample_inputs: bool, dev_model: bool, events: bool) -> None:
     """Run a DSL file here, without a server; its outputs go to stdout as JSON."""
     registry, inbox = Registry(), Inbox()
     workflow = read_workflow(read_document(file), registry)
     form = Form.of(workflow)
-    with closing(GuardedClient(config.outbound_allow)) as http, closing(Sandboxes.open(config)) as sandboxes:
+    with (
+        closing(GuardedClient(config.outbound_allow)) as http,
+        closing(Sandboxes.open(config)) as sandboxes,
+        known_tools(config) as tools,
+        scripted_models(config) if dev_model else closing(known_models(config, os.environ)) as models,
+        known_knowledge(config, http, models, made_up=dev_model) as knowledge,
+        TemporaryDirectory(prefix="penstock-run-") as folder,
+    ):
         files = LocalFiles(http, inbox)
-        values = form.prepare(read_inputs(form, pairs, inputs, files.offer), files.resolve, mismatch)
+        made_up = sample_values(form, Path(folder), files.offer) if sample_inputs else {}
+        values = form.prepare(made_up | read_inputs(form, pairs, inputs, files.offer), files.resolve, mismatch)
         start = _start(workflow, values)
         view = _view(workflow.name or file.stem, start, events, files.url)
-        ports = Ports(http, sandboxes.code, sandboxes.local, sandboxes.documents, files, SystemClock(), config.limits)
+        readers = (sandboxes.code, sandboxes.local, sandboxes.documents)
+        ports = Ports(http, *readers, files, SystemClock(), config.limits, models, tools, knowledge)
         finished = _execute(workflow, registry, start, ports, inbox, view)
     if not events:
         _report(finished, files.url)
@@ -93,6 +111,8 @@ def _view(name: str, start: RunStart, as_events: bool, file_url: FileURL) -> Vie
 
 def _execute(workflow: Workflow, registry: Registry, start: RunStart, ports: Ports, inbox: Inbox, view: View) -> RunFinished:
     graph = compile_graph(workflow, registry)
+    for finding in missing_tools(graph, ports.tools):
+        say(f"warning: {finding}")
     journal = MemoryJournal(view.show)
     attempt = WorkflowRun(graph, ResponsePlan.of(graph), start, ports=ports, journal=journal, inbox=inbox, threads=Threads())
     _stop_on_signals(inbox)

@@ -18,6 +18,11 @@ from tests.services.penstock import ImportedApp, Server
 
 EXAMPLES = json.loads((Path(__file__).resolve().parents[1] / "data" / "api-examples.json").read_text("utf-8"))
 
+SPEECH = {
+    "text_to_speech": {"enabled": True, "voice": "alloy", "language": "en-US", "autoPlay": "enabled"},
+    "speech_to_text": {"enabled": True},
+}
+
 #: The `user` of the examples.
 USER = "abc-123"
 
@@ -67,6 +72,7 @@ def scene_documents(counting: CountingServer) -> dict[str, documents.Document]:
     )
     return {
         "contains": containers(query),
+        "speaks": documents.workflow("speaks", [query, documents.end(text=["start", "query"])], [("start", "end")], **SPEECH),
         "hello": documents.chain("hello", [query, documents.end(text=["start", "query"])]),
         "fails": documents.chain("fails", [query, fails, documents.end(x=["fails", "x"])]),
         "handles": documents.chain("handles", [query, handles, documents.end(x=["handles", "x"])]),

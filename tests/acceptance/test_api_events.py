@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import miniaudio
 import pytest
 
 from tests.acceptance.examples import EXAMPLES, USER, Scene, cases, find_case, read_events
@@ -22,21 +24,19 @@ UNSENT_EVENTS = {
     "workflow_paused",
     "human_input_form_filled",
     "human_input_form_timeout",
-    "tts_message",
-    "tts_message_end",
     "error",
 }
 
 #: Streams that no app of this version produces, and those that tests below check.
-UNSENT_STREAMS = {"tts_autoplay", "pause", "error_only"}
-SENT_STREAMS = {"framing", "simple_success", "stopped", "node_failure", "handled_failure", "iteration"}
+UNSENT_STREAMS = {"pause", "error_only"}
+SENT_STREAMS = {"framing", "simple_success", "stopped", "node_failure", "handled_failure", "iteration", "tts_autoplay"}
 
 
 @pytest.fixture(scope="module")
 def streamed(scene: Scene) -> list[dict[str, Any]]:
     """Events of runs that succeed, fail, handle a failure, retry, and repeat."""
     events = []
-    for app in ("hello", "fails", "handles", "retried", "contains"):
+    for app in ("hello", "fails", "handles", "retried", "contains", "speaks"):
         with scene.client(app) as client:
             events += client.stream({"query": "hello"})
     return events
@@ -161,6 +161,27 @@ def test_stream_of_an_iteration_frames_its_rounds(scene):
     assert names == ["iteration_started", *one_round, *one_round, "iteration_completed"]
     assert not [event for event in events if event["event"].startswith("node_") and event["data"]["node_type"] in ("iteration", "loop")]
     assert events[-1]["data"]["outputs"] == {"items": ["a", "b"]}
+
+
+def test_stream_of_an_app_that_speaks_ends_with_its_speech(scene):
+    text = "First sentence. Second sentence. And the rest"
+    with scene.client("speaks") as client:
+        events = client.stream({"query": text})
+        answer = client.run({"query": text})
+
+    assert [event["event"] for event in events if event["event"].startswith("workflow_") or event["event"] == "tts_message_end"] == [
+        "workflow_started",
+        "workflow_finished",
+        "tts_message_end",
+    ]
+    speech = [event for event in events if event["event"].startswith("tts_")]
+    assert {event["message_id"] for event in speech} == {events[0]["workflow_run_id"]}
+    pieces = [base64.b64decode(event["audio"], validate=True) for event in speech[:-1]]
+    whole = miniaudio.decode(b"".join(pieces), sample_rate=24_000)
+    assert whole.num_frames == sum(miniaudio.decode(piece, sample_rate=24_000).num_frames for piece in pieces)
+    # The scripted voice takes 8 frames of 24 ms for each of the seven words.
+    assert whole.duration == pytest.approx(7 * 8 * 0.024)
+    assert answer["data"]["status"] == "succeeded"
 
 
 def test_every_event_and_stream_is_either_checked_or_listed_as_missing():

@@ -41,9 +41,9 @@ def variable(name: str, kind: str = "text-input", required: bool = False, **more
     return {"variable": name, "label": name, "type": kind, "required": required, **more}
 
 
-def end(**outputs: list[str]) -> Node:
+def end(node_id: str = "end", /, **outputs: list[str]) -> Node:
     """``name=[node, variable]`` for each output."""
-    return node("end", "end", outputs=[{"variable": name, "value_selector": selector} for name, selector in outputs.items()])
+    return node(node_id, "end", outputs=[{"variable": name, "value_selector": selector} for name, selector in outputs.items()])
 
 
 def http_get(node_id: str, url: str, **more: Any) -> Node:
@@ -62,23 +62,51 @@ def http_get(node_id: str, url: str, **more: Any) -> Node:
 
 def code(node_id: str, source: str, outputs: dict[str, str], **more: Any) -> Node:
     declared = {name: {"type": kind, "children": None} for name, kind in outputs.items()}
-    return node(node_id, "code", code=source, code_language="python3", outputs=declared, variables=[], **more)
+    return node(node_id, "code", **{"code": source, "code_language": "python3", "outputs": declared, "variables": [], **more})
 
 
 def template(node_id: str, text: str, **variables: list[str]) -> Node:
-    bound = [{"variable": name, "value_selector": selector} for name, selector in variables.items()]
-    return node(node_id, "template-transform", template=text, variables=bound)
+    return node(node_id, "template-transform", template=text, variables=bindings(**variables))
 
 
-def iteration(node_id: str, items: list[str], inner: Node) -> list[Node]:
+def bindings(**variables: list[str]) -> list[dict[str, Any]]:
+    """What code and template nodes call the values that they use."""
+    return [{"variable": name, "value_selector": selector} for name, selector in variables.items()]
+
+
+def if_else(node_id: str, *conditions: dict[str, Any]) -> Node:
+    """Takes the handle ``true`` if all conditions hold, else ``false``."""
+    return node(node_id, "if-else", cases=[{"case_id": "true", "logical_operator": "and", "conditions": list(conditions)}])
+
+
+def condition(selector: list[str], operator: str, value: str, kind: str = "string") -> dict[str, Any]:
+    return {"variable_selector": selector, "comparison_operator": operator, "value": value, "varType": kind}
+
+
+def aggregator(node_id: str, **groups: list[list[str]]) -> Node:
+    """The first value that there is, in each group."""
+    listed = [{"groupId": name, "group_name": name, "output_type": "string", "variables": selectors} for name, selectors in groups.items()]
+    settings = {"group_enabled": True, "groups": listed}
+    return node(node_id, "variable-aggregator", output_type="string", variables=[], advanced_settings=settings)
+
+
+def add(node_id: str, selector: list[str], number: int) -> Node:
+    """Adds a number to a variable, in place."""
+    item = {"variable_selector": selector, "operation": "+=", "input_type": "constant", "value": number}
+    return node(node_id, "assigner", version="2", items=[item])
+
+
+def iteration(node_id: str, items: list[str], inner: Node, **more: Any) -> list[Node]:
     """An iteration over the list at the selector ``items`` with one node inside, whose `output` is collected."""
     settings = {"iterator_selector": items, "output_selector": [inner["id"], "output"], "output_type": "array[string]"}
-    return container(node_id, "iteration", inner, is_parallel=False, error_handle_mode="terminated", **settings)
+    modes = {"is_parallel": False, "error_handle_mode": "terminated"}
+    return container(node_id, "iteration", inner, **{**settings, **modes, **more})
 
 
-def loop(node_id: str, rounds: int, inner: Node) -> list[Node]:
+def loop(node_id: str, rounds: int, inner: Node, **more: Any) -> list[Node]:
     """A loop of so many rounds with one node inside."""
-    return container(node_id, "loop", inner, loop_count=rounds, loop_variables=[], break_conditions=[], logical_operator="and")
+    settings = {"loop_count": rounds, "loop_variables": [], "break_conditions": [], "logical_operator": "and"}
+    return container(node_id, "loop", inner, **{**settings, **more})
 
 
 def container(node_id: str, kind: str, inner: Node, **data: Any) -> list[Node]:

@@ -22,13 +22,27 @@ STATE = {"worker.store", "worker.bus"}
 JOINING = {"worker.closing", "worker.history", "worker.journal"}
 
 #: What both processes use.
-SHARED = INNER | STATE | JOINING | {"worker.outbound", "worker.broker", "worker.files"}
+SHARED = (
+    INNER
+    | STATE
+    | JOINING
+    | {"worker.outbound", "worker.broker", "worker.files", "worker.json_schema", "worker.speech", "worker.model_providers"}
+)
+
+#: What executes runs; of the HTTP process only the command line may touch it.
+EXECUTION = {"worker", "worker.nodes", "worker.llm", "worker.tools", "worker.knowledge", "worker.sandbox"}
 
 #: Part -> parts it may import, besides itself and libraries. The longest name that fits a module is its part.
 ARROWS: dict[str, set[str]] = {
     "worker.engine": set(),
     "worker.config": {"worker.engine"},
     "worker.nodes": {"worker.engine"},
+    "worker.tools": {"worker.engine"},
+    "worker.knowledge": INNER | {"worker.store"},
+    "worker.llm": INNER | {"worker.outbound"},
+    "worker.model_providers": INNER | {"worker.store", "worker.llm"},
+    "worker.json_schema": set(),
+    "worker.speech": {"worker.engine"},
     "worker.store": INNER,
     "worker.bus": INNER,
     "worker.outbound": INNER,
@@ -37,9 +51,11 @@ ARROWS: dict[str, set[str]] = {
     "worker.broker": {"worker.config"},
     "worker.files": INNER | {"worker.store", "worker.outbound"},
     **dict.fromkeys(JOINING, INNER | STATE | JOINING),
-    "worker": SHARED | {"worker.nodes", "worker.sandbox"},
+    "worker": SHARED | EXECUTION,
     "app": SHARED,
-    "app.cli": SHARED | {"app", "worker", "worker.nodes", "worker.sandbox"},
+    # A model vendor for tests and demos: knows nothing of the product.
+    "app.dev_model": set(),
+    "app.cli": SHARED | EXECUTION | {"app", "app.dev_model"},
 }
 
 #: Libraries of the HTTP process; a worker starts without them.
