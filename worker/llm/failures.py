@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import httpx2
 
+from worker.engine.masking import Masker
 from worker.engine.models import NOT_SUPPORTED, QUOTA_EXCEEDED, REQUEST_FAILED, ModelError
 from worker.llm.calls import Call
 from worker.llm.providers import Provider
@@ -138,9 +139,8 @@ def refused(provider: Provider, text: str) -> ModelError:
 
 def worded(text: str, provider: Provider) -> str:
     """The text with the provider's name in front, and without its key, which some providers repeat."""
-    if len(provider.api_key) >= 4:
-        text = text.replace(provider.api_key, "*" * 8)
-    return f"[{provider.name}] {text[:MAX_TEXT]}"
+    masker = Masker([provider.api_key], shown=lambda key: "*" * 8)
+    return f"[{provider.name}] {masker.text(text)[:MAX_TEXT]}"
 
 
 def _plain_text(error: Any) -> str:

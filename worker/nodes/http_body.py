@@ -59,8 +59,21 @@ def raw_text_body(items: Sequence[BodyItem], pool: VariablePool, files: Files) -
 
 def json_body(items: Sequence[BodyItem], pool: VariablePool, files: Files) -> Body:
     text = only(items, "json").value.render(pool)
-    sent = json.dumps(tolerant_json(text)) if text.strip() else ""
-    return Body(sent.encode("ascii"), "application/json", shown=sent)
+    sent = json_text(text)
+    return Body(sent.encode("ascii"), "application/json", shown=shown_json(pool.masker.text(text), text, sent))
+
+
+def json_text(text: str) -> str:
+    """What is sent for a rendered body. Raises ``NodeError``."""
+    return json.dumps(tolerant_json(text)) if text.strip() else ""
+
+
+def shown_json(masked: str, text: str, sent: str) -> str:
+    """Secrets are masked before the text is mended or laid out anew: in what is sent they may not be recognised any more."""
+    try:
+        return sent if masked == text else json_text(masked)
+    except NodeError:
+        return masked
 
 
 def form_body(items: Sequence[BodyItem], pool: VariablePool, files: Files) -> Body:

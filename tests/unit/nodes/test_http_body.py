@@ -82,6 +82,26 @@ def test_json_is_mended_and_written_anew(build, pool, template, sent):
     assert (body.content.decode(), body.shown, body.content_type) == (sent, sent, "application/json")
 
 
+@pytest.mark.parametrize(
+    ("secret", "template"),
+    [
+        ("long-hidden-0123", '{"key": "{{#env.KEY#}}"}'),
+        # Mended, the text has lost the secret's beginning, and no search would find the rest.
+        ("sk-'\" &{hidden}+/zz", "{{#env.KEY#}} more"),
+        # Written anew, it has other blanks.
+        ('{"private":"hidden", "id":1}', '{"account": {{#env.KEY#}}}'),
+    ],
+)
+def test_secrets_do_not_show_in_a_json_body_that_is_written_anew(build, pool, secret, template):
+    pool.set("env", "KEY", Secret(secret))
+
+    body = build("json", {"value": template})
+
+    assert b"hidden" in body.content
+    assert "hidden" not in body.shown
+    assert "*" * 12 in body.shown
+
+
 @pytest.mark.parametrize("template", ["", "  \n", "{{#n.empty#}}"])
 def test_an_empty_json_text_is_an_empty_body(build, pool, template):
     pool.set("n", "empty", None)
