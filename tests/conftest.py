@@ -6,6 +6,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import settings
 
 from tests.services.models import DevModel
 from tests.services.penstock import Server
@@ -20,6 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    # For `--hypothesis-profile=long`: minutes instead of a second for each property.
+    settings.register_profile("long", max_examples=20_000)
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,16 @@ class EngineError(Exception):
         self.details = details
 
 
+#: Characters of a finding's message: it may quote what the document says, whatever that is.
+MAX_MESSAGE = 500
+
+
+def one_line(text: str, most: int = MAX_MESSAGE) -> str:
+    """The text without what would break its line, or steer a terminal, and not longer than ``most`` characters."""
+    shown = text if text.isprintable() else " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong, or odd, in a workflow document."""
@@ -41,9 +51,12 @@ class Finding:
     #: Where in the document, dotted: ``workflow.graph.nodes[3].data.code_language``.
     path: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", one_line(self.message))
+
     def __str__(self) -> str:
         where = f"node '{self.node_title or self.node_id}'" if self.node_id else ""
-        place = " at ".join(part for part in (where, self.path or "") if part)
+        place = one_line(" at ".join(part for part in (where, self.path or "") if part))
         return f"{self.message} ({place})" if place else self.message
 
 

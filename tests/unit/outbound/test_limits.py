@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import tracemalloc
 import zlib
 
 import brotli
@@ -77,6 +78,27 @@ def test_a_bomb_is_cut_off(client, web, coding):
     kept = len(caught.value.details["response"].body)
     assert 1024 * 1024 < kept <= 1024 * 1024 + PIECE_BYTES
     assert caught.value.details["size"] is None
+
+
+def test_ten_gigabytes_of_zeros_take_no_more_memory_than_their_limit(client, web):
+    member = bomb(100)
+
+    def send(seen, answer):
+        answer.raw(CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n"))
+        for _ in range(100):
+            answer.raw(f"{len(member):x}\r\n".encode() + member + b"\r\n")
+
+    web.routes["/"] = send
+    tracemalloc.start()
+    try:
+        with pytest.raises(ResponseTooLarge):
+            get(client, web.url, max_bytes=10 * 1024 * 1024)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    # Twice the limit: the pieces, and the body that they are joined to.
+    assert peak < 25 * 1024 * 1024
 
 
 @pytest.mark.parametrize(("coding", "most"), [("gzip", PIECE_BYTES), ("br", 2 * PIECE_BYTES), ("zstd", PIECE_BYTES)])

@@ -46,6 +46,7 @@ BLOCKED = [
     "http://good.example:80@127.0.0.1:PORT/",
     "http://good.example%2f@127.0.0.1:PORT/",
     "http://127.0.0.1:PORT/#@good.example/",
+    "http://127.0.0.1:PORT#@good.example/",
     "http://127.0.0.1:PORT?@good.example/",
     "http://127.0.0.1:PORT/@good.example/",
     "http://127\u30020\u30020\u30021:PORT/",
