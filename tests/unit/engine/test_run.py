@@ -17,9 +17,12 @@ from worker.engine.events import (
     RunStatus,
     TextChunk,
 )
+from worker.engine.inbox import Inbox
 from worker.engine.limits import Limits
+from worker.engine.memory import MemoryJournal
 from worker.engine.node import NodeResult
 from worker.engine.start import Resume
+from worker.engine.state import Done
 from worker.engine.variables import Secret
 
 
@@ -280,6 +283,70 @@ def test_an_effect_is_durable_before_its_end_is_told():
     run.execute()
 
     assert (["-effect"], 2) in durable_at_event
+
+
+class CountingInbox(Inbox):
+    """Knows when as many nodes as it waits for have mailed their end."""
+
+    def __init__(self, awaited):
+        super().__init__()
+        self.all_ended = threading.Event()
+        self._ends = itertools.count(1)
+        self._awaited = awaited
+
+    def put(self, item):
+        super().put(item)
+        if isinstance(item, Done) and next(self._ends) == self._awaited:
+            self.all_ended.set()
+
+
+def story_of_nodes_that_end_together(second=lambda pool, context: NodeResult({})):
+    """Nodes ``a`` and ``b`` end while the loop is held up by the start of ``c``; ``!`` marks a commit."""
+    inbox, journal, is_held = CountingInbox(2), DurableStory(), threading.Event()
+
+    def hold(pool, context):
+        is_held.set()
+        return NodeResult({"in time": inbox.all_ended.wait(5)})
+
+    def after_hold(script):
+        return lambda pool, context: NodeResult({"in time": is_held.wait(5)}) and script(pool, context)
+
+    first = after_hold(lambda pool, context: NodeResult({}))
+    made = graph([start(), code("a", first), code("b", after_hold(second)), node("c", hold)], "start>a", "start>b", "start>c")
+    result = run_of(made, journal=journal, inbox=inbox)[0].execute()
+    return result, journal.told
+
+
+class DurableStory(MemoryJournal):
+    def __init__(self):
+        super().__init__()
+        self.told = []
+
+    def emit(self, event):
+        self.told += story([event])
+
+    def record(self, record, *, durable):
+        super().record(record, durable=durable)
+        self.told.append(record.node_id + ("!" if durable else ""))
+
+
+def test_nodes_that_ended_together_share_one_commit_made_before_either_end_is_told():
+    result, told = story_of_nodes_that_end_together()
+
+    assert result.status is RunStatus.SUCCEEDED
+    ending = told[told.index("-c") + 1 :]
+    assert sorted(ending[:2], key=len) in (["a", "b!"], ["b", "a!"])
+    assert sorted(ending[2:]) == ["-a", "-b"]
+    assert [name.strip("!") for name in ending[:2]] == [name.strip("-") for name in ending[2:]]
+
+
+def test_a_failure_shares_no_commit_with_what_ended_beside_it():
+    result, told = story_of_nodes_that_end_together(second=failing("broken"))
+
+    assert (result.status, result.error) == (RunStatus.FAILED, "broken")
+    ending = told[told.index("-c") + 1 :]
+    # Whichever mailed first: the failure ends the run, and what came after it is neither kept nor told.
+    assert ending in (["a!", "-a", "b", "-b"], ["b", "-b"])
 
 
 def test_a_resumed_run_executes_only_what_was_not_recorded():
