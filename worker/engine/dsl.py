@@ -6,9 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from worker.engine.conversation import read_conversation
 from worker.engine.document_bounds import out_of_bounds
 from worker.engine.dsl_rules import check_graph
 from worker.engine.environment import read_environment
@@ -101,13 +102,17 @@ def _examine(document: Mapping[str, Any], registry: NodeRegistry | None, finding
             findings.error("missing_workflow", "Missing workflow data for workflow/advanced chat app", path="workflow")
         return None
     environment = read_environment(parts.get("environment_variables"), findings, max_size)
+    # A workflow app has no conversation: what it declares is not even looked at (dsl.md section 7.2).
+    declared = parts.get("conversation_variables") if mode == CHAT_MODE else None
+    conversation = read_conversation(declared, findings, max_size)
     features = _read_features(parts.get("features"), findings)
     graph = read_graph(parts.get("graph"), findings)
     if graph is None:
         return None
     names = {variable.name for variable in environment}
     graph = check_graph(graph, registry, findings, environment=names, is_chat=mode == CHAT_MODE)
-    return _workflow(app if isinstance(app, Mapping) else {}, mode, graph, environment, features, document)
+    workflow = _workflow(app if isinstance(app, Mapping) else {}, mode, graph, environment, features, document)
+    return replace(workflow, conversation=conversation)
 
 
 def _workflow(

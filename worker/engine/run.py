@@ -39,7 +39,7 @@ from worker.engine.scheduler import Ready, Schedule
 from worker.engine.spending import Spending
 from worker.engine.start import Resume, RunStart
 from worker.engine.state import Chunk, Counters, Done, Frame, Logged, OpenContainer, Task, Thought
-from worker.engine.variables import ENV, SYS, VariablePool
+from worker.engine.variables import CONVERSATION, ENV, SYS, VariablePool
 
 T = TypeVar("T")
 
@@ -104,6 +104,11 @@ class WorkflowRun:
         finally:
             self._inbox.cancel(Command.STOP)
         return self._finished()
+
+    @property
+    def conversation(self) -> dict[str, Any]:
+        """The variables of the conversation as they are now, by name: what the next run of it begins with."""
+        return self._root.pool.node_values(CONVERSATION)
 
     # ---- the loop
 
@@ -591,4 +596,7 @@ def _pool(graph: Graph, start: RunStart, ports: Ports) -> VariablePool:
     pool.add_outputs(SYS, start.system)
     pool.add_outputs(ENV, start.environment)
     pool.add_outputs(graph.root, start.inputs)
+    for variable in start.conversation:
+        pool.declare(CONVERSATION, variable.name, variable.type)
+        pool.set(CONVERSATION, variable.name, variable.value)
     return pool

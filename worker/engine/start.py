@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.engine.record import NodeRecord
+from worker.engine.spending import NOTHING_SPENT, Spending
+from worker.engine.workflow import ConversationVariable
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,26 @@ class RunStart:
     started_at: float
     #: Id of the trigger that fired; None: the run begins at the start node.
     trigger_id: str | None = None
+    #: Variables of the conversation with their present values; a workflow app has none.
+    conversation: Sequence[ConversationVariable] = ()
 
     @property
     def shown_inputs(self) -> dict[str, Any]:
         """Inputs of ``workflow_started``: without the time, which the reference server adds later."""
         system = {f"sys.{name}": value for name, value in self.system.items() if name != "timestamp"}
         return {**self.inputs, **system}
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Attempts at a node that failed and were told, by a worker that did not live to see the node's end."""
+
+    attempts: int = 0
+    #: By all of them.
+    spending: Spending = NOTHING_SPENT
+
+
+NOT_TRIED = Tried()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +59,5 @@ class Resume:
     records: Sequence[NodeRecord] = ()
     #: Nodes whose ``node_started`` is in the log: execution id -> (index, created_at).
     started: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    #: Nodes whose ``node_retry`` is in the log, by execution id: they go on with the attempt after the last of these.
+    tried: Mapping[str, Tried] = field(default_factory=dict)

@@ -132,6 +132,11 @@ class VariablePool:
         declared = self._types.get(node_id, {}).get(name)
         return declared or type_of(self._values[node_id][name])
 
+    def take_over(self, node_id: str, other: VariablePool) -> None:
+        """The variables under one first part become those of another pool."""
+        if node_id in other._values:
+            self._values[node_id] = dict(other._values[node_id])
+
     def remove_node(self, node_id: str) -> None:
         """Forget all outputs of a node; a node without any is fine."""
         self._values.pop(node_id, None)

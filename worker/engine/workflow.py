@@ -26,6 +26,14 @@ class EnvironmentVariable:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationVariable:
+    name: str
+    #: As declared; of a number, ``integer`` or ``float`` by its value.
+    type: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Workflow:
     name: str
     description: str
@@ -43,3 +51,5 @@ class Workflow:
     start_variables: tuple[Mapping[str, Any], ...]
     #: The document as it was read; kept whole, unknown keys included.
     document: Mapping[str, Any]
+    #: With their first values; empty in workflow apps, which have no conversation.
+    conversation: tuple[ConversationVariable, ...] = ()

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from worker.engine.conversation import check_size
 from worker.engine.declared_types import is_array, zero_value
 from worker.engine.errors import NodeError, Partial, VariableError
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
-from worker.engine.variables import ENV, MISSING, Selector, VariablePool, plain
+from worker.engine.variables import CONVERSATION, ENV, MISSING, Selector, VariablePool, plain
 from worker.nodes.assigner_operations import (
     APPEND,
     CLEAR,
@@ -50,6 +51,10 @@ class AssignerNode:
         kind = pool.type_at(*self._target)
         incoming = _zero(kind) if self._mode == CLEAR else self._incoming(pool)
         value = self._appended(pool.get(self._target), kind, incoming) if self._mode == APPEND else incoming
+        try:
+            check_sizes([(self._target, value)], context)
+        except VariableError as error:
+            raise _operator_error(error.message) from error
         return NodeResult(
             inputs={"value": incoming},
             process_data={UPDATES: [_update(self._target, kind, value)]},
@@ -134,16 +139,24 @@ class BatchAssignerNode:
         draft = pool.copy()
         try:
             changed = dict.fromkeys(item.target for item in self._items if item.apply(draft))
+            writes = [(target, draft.get(target)) for target in changed]
+            check_sizes(writes, context)
         except VariableError as error:
             # The reference server shows no class name for these failures.
             raise NodeError(error.message, error_type="", partial=Partial(inputs=self._shown)) from error
-        writes = [(target, draft.get(target)) for target in changed]
         return NodeResult(inputs=self._shown, process_data=_told(writes, draft), writes=writes)
 
 
 def is_writable(target: Selector, pool: VariablePool) -> bool:
     """It names a variable that is there, and not a part of one; environment variables never change (dsl.md section 7.1)."""
     return len(target) == 2 and target[0] != ENV and pool.get(target) is not MISSING
+
+
+def check_sizes(writes: Sequence[tuple[Selector, Any]], context: NodeContext) -> None:
+    """Conversation variables are bounded, others are not. Raises ``VariableError``."""
+    for target, value in writes:
+        if target[0] == CONVERSATION:
+            check_size(value, context.ports.limits.max_variable_size)
 
 
 def _told(writes: Sequence[tuple[Selector, Any]], pool: VariablePool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from worker.engine.containers import Announce, Finish, Move, Round, RoundOutcome
 from worker.engine.errors import NodeError
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
 from worker.engine.spending import NOTHING_SPENT
-from worker.engine.variables import MISSING, Selector, VariablePool, type_of
+from worker.engine.variables import CONVERSATION, MISSING, Selector, VariablePool, type_of
 from worker.nodes.fields import Fields
 
 TERMINATED = "terminated"
@@ -69,6 +69,9 @@ class IterationRounds:
 
     def after(self, outcome: RoundOutcome) -> Sequence[Move]:
         self._running -= 1
+        if self._node.rounds_at_once == 1:
+            # Of what a round writes, only this outlives it; rounds side by side would overwrite each other's (nodes.md section 4.1).
+            self._pool.take_over(CONVERSATION, outcome.pool)
         self._spending += outcome.spending
         self._durations[outcome.index] = outcome.elapsed_s
         if outcome.error is None:

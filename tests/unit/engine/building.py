@@ -16,6 +16,7 @@ from worker.engine.response import ResponsePlan
 from worker.engine.run import WorkflowRun
 from worker.engine.start import Resume, RunStart
 from worker.engine.variables import MISSING, VariablePool, remote_address
+from worker.engine.workflow import ConversationVariable
 
 Script = Callable[[VariablePool, NodeContext], NodeResult]
 
@@ -92,6 +93,7 @@ def run_of(
     resume: Resume | None = None,
     inputs: Mapping[str, Any] | None = None,
     environment: Mapping[str, Any] | None = None,
+    conversation: Sequence[ConversationVariable] = (),
     elapsed_s: float = 0.0,
     trigger_id: str | None = None,
 ) -> tuple[WorkflowRun, MemoryJournal, Inbox]:
@@ -106,6 +108,7 @@ def run_of(
         created_at=now,
         started_at=now - elapsed_s,
         trigger_id=trigger_id,
+        conversation=conversation,
     )
     run = WorkflowRun(
         made, ResponsePlan.of(made), begin, ports=made_ports, journal=journal, inbox=inbox, threads=Threads(idle_s=0.2), resume=resume
