@@ -27,10 +27,12 @@ from worker.model_providers import open_models
 from worker.nodes.registry import Registry
 from worker.outbound.client import GuardedClient
 from worker.periodic import Periodic
+from worker.quarantine import Quarantine, StartCell
 from worker.runner import RunService
 from worker.sandbox.opening import Sandboxes
 from worker.store.blobs import open_blobs
 from worker.store.deployment import signing_secret
+from worker.store.lost_runs import forsake
 from worker.store.migrate import check_schema
 from worker.store.session import Database
 from worker.store.signing import FileLinks
@@ -56,6 +58,8 @@ class Worker:
 
     runner: RunService
     active: ActiveRuns
+    #: None in a process that executes one run alone: it has none of a worker's common duties either.
+    quarantine: Quarantine | None
     heartbeat: Periodic
     sweeping: Periodic
     sweeper: Sweeper
@@ -71,10 +75,11 @@ class Worker:
 
     def start(self) -> None:
         self.heartbeat.start()
-        self.sweeping.start()
         self.commands.start()
         self.draining.start()
-        self.sandboxes.announce()
+        if self.quarantine is not None:
+            self.sweeping.start()
+            self.sandboxes.announce()
 
     def begin_stop(self) -> None:
         """Begin to hand over the runs in progress; returns at once, so that a signal handler may call it."""
@@ -83,10 +88,13 @@ class Worker:
     def stop(self) -> None:
         """Hand over the runs in progress, then end every thread and connection. Takes ``drain_s`` seconds and a little."""
         self.runner.drain()
-        self.sweeping.stop()
-        self.sweeper.resign()
+        if self.quarantine is not None:
+            self.sweeping.stop()
+            self.sweeper.resign()
         if not self.active.wait_empty(self.drain_s + HAND_OVER_S):
             logger.error("%d runs could not be handed over in time; they are left to their leases.", len(self.active))
+        if self.quarantine is not None and not self.quarantine.wait_empty(HAND_OVER_S):
+            logger.error("Not all runs in quarantine could be handed over in time; they are left to their leases.")
         self.draining.stop()
         self.commands.close()
         self.heartbeat.stop()
@@ -97,9 +105,14 @@ class Worker:
         self.client.close()
 
 
-def build_worker(config: Config, celery: Celery, environ: Mapping[str, str]) -> Worker:
-    """Connect everything; nothing runs yet. Raises ``ConfigError``, ``SchemaError`` and ``StorageUnavailable``."""
-    owner = process_name()
+def build_worker(
+    config: Config, celery: Celery, environ: Mapping[str, str], *, owner: str | None = None, start_cell: StartCell | None = None
+) -> Worker:
+    """Connect everything; nothing runs yet. Raises ``ConfigError``, ``SchemaError`` and ``StorageUnavailable``.
+
+    ``owner`` of the leases: by default a new name. Without ``start_cell`` the process is itself such a cell (worker/quarantine.py).
+    """
+    owner = owner or process_name()
     sandboxes = Sandboxes.open(config)
     database = Database.connect(config, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW)
     check_schema(database)
@@ -131,12 +144,17 @@ def build_worker(config: Config, celery: Celery, environ: Mapping[str, str]) -> 
             knowledge=knowledge,
         )
 
-    runner = RunService(database, log, graphs, ports, active, dispatcher, config, owner, environ)
+    def on_death(owner: str) -> None:
+        database.transact(lambda session: forsake(session, owner))
+
+    quarantine = Quarantine(config.quarantine_slots, start_cell, dispatcher, on_death) if start_cell else None
+    runner = RunService(database, log, graphs, ports, active, dispatcher, config, owner, environ, quarantine)
     heartbeat = Periodic("heartbeat", config.heartbeat_s, Heartbeat(database, active, owner, config.lease_s).beat)
     sweeper = Sweeper(database, log, dispatcher, config, owner, links.of_app)
     return Worker(
         runner=runner,
         active=active,
+        quarantine=quarantine,
         heartbeat=heartbeat,
         sweeping=Periodic("sweeper", config.sweep_s, sweeper.sweep),
         sweeper=sweeper,

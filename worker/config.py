@@ -108,6 +108,12 @@ class Config:
     sweep_s: float = setting("PENSTOCK_SWEEP", 5.0, seconds, "Seconds between two searches for lost runs.")
     resend_s: float = setting("PENSTOCK_RESEND", 30.0, seconds, "Seconds after which the task of a run that nobody claimed is sent again.")
     max_attempts: int = setting("PENSTOCK_MAX_ATTEMPTS", 3, integer, "Workers that a run may lose before it is ended as failed.")
+    quarantine_slots: int = setting(
+        "PENSTOCK_QUARANTINE_SLOTS",
+        8,
+        integer,
+        "Runs that one worker process executes at a time in processes of their own, since they have lost a worker before.",
+    )
     drain_s: float = setting(
         "PENSTOCK_DRAIN", 5.0, seconds, "Seconds that nodes in flight get on SIGTERM before their runs are handed over."
     )

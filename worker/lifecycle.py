@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import bootsteps, signals
 
+from worker.alone import ForkedCell
 from worker.bootstrap import Worker, build_worker
 from worker.config import Config
 from worker.wake import SlotWake
@@ -33,7 +34,7 @@ class WorkerStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         for name in CHATTY_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._worker = build_worker(Config.from_env(os.environ), parent.app, os.environ)
+        self._worker = build_worker(Config.from_env(os.environ), parent.app, os.environ, start_cell=ForkedCell.start)
         # Where worker/tasks.py finds it: a task has nothing but its app.
         parent.app.run_service = self._worker.runner
         self._worker.start()

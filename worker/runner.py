@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 
 import redis
+from sqlalchemy.orm import Session
 
 from worker.active import ActiveRun, ActiveRuns
 from worker.bus.ports import EventLogPort
@@ -26,10 +27,11 @@ from worker.environments import Environments
 from worker.graphs import CompiledWorkflow, Graphs
 from worker.history import History, load_history
 from worker.journal import RunJournal, envelope_of
+from worker.quarantine import Quarantine
 from worker.speaking import SpeakingJournal
 from worker.speech.speaker import Speaker
 from worker.speech.synthesis import Voice, model_of
-from worker.store.claims import Claim, claim, release_run
+from worker.store.claims import Claim, claim, is_suspect, release_run
 from worker.store.errors import StorageUnavailable
 from worker.store.session import Database
 
@@ -53,6 +55,7 @@ class RunService:
         config: Config,
         owner: str,
         environ: Mapping[str, str],
+        quarantine: Quarantine | None = None,
     ) -> None:
         self._database = database
         self._log = log
@@ -64,6 +67,8 @@ class RunService:
         self._config = config
         self._owner = owner
         self._environments = Environments(database, config, environ)
+        #: Where suspect runs are executed; None: in this process, which is there for one run alone.
+        self._quarantine = quarantine
         self._threads = Threads()
         self._is_draining = False
 
@@ -74,7 +79,9 @@ class RunService:
             return
         leased_at = time.monotonic()
         try:
-            held = self._database.transact(lambda session: claim(session, run_id, self._owner, self._config.lease_s))
+            held = self._database.transact(lambda session: self._claim(session, run_id))
+            if held is None and self._is_for_quarantine(run_id, task_id):
+                return
         except StorageUnavailable as error:
             logger.warning("Run %s could not be claimed; its task is sent again later: %s", run_id, error)
             return
@@ -83,11 +90,23 @@ class RunService:
             return
         self._execute_claimed(held, ActiveRun(run_id, held.attempt, Inbox(), leased_at))
 
+    def _claim(self, session: Session, run_id: str) -> Claim | None:
+        return claim(session, run_id, self._owner, self._config.lease_s, beside_others=self._quarantine is not None)
+
+    def _is_for_quarantine(self, run_id: str, task_id: str) -> bool:
+        if self._quarantine is None or not self._database.transact(lambda session: is_suspect(session, run_id)):
+            return False
+        logger.warning("Run %s has lost a worker before: it is executed alone.", run_id)
+        self._quarantine.put(run_id, task_id)
+        return True
+
     def drain(self) -> None:
         """Take no more runs, and hand over those in progress: nodes in flight get ``drain_s`` seconds. Again is the same as once."""
         if not self._is_draining:
             self._is_draining = True
             self._active.drain(self._config.drain_s)
+            if self._quarantine is not None:
+                self._quarantine.drain()
 
     def _execute_claimed(self, held: Claim, run: ActiveRun) -> None:
         self._active.add(run)

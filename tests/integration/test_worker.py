@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +15,7 @@ from celery import Celery
 
 from tests.services import documents
 from tests.services.counting import CountingServer
+from tests.services.poison import PoisonServer
 from tests.services.processes import Process, clean_environment
 from tests.services.valkey import Valkey
 from tests.services.waiting import wait_for
@@ -26,6 +29,7 @@ from worker.config import Config
 from worker.engine.events import RunStatus
 from worker.engine.variables import remote_address
 from worker.store.migrate import upgrade
+from worker.store.models import Run
 from worker.store.runs import RunDetail
 from worker.store.session import Database
 
@@ -290,6 +294,62 @@ def test_a_run_that_kills_its_workers_is_failed_in_the_end(stand: Stand, countin
     assert (seen.status, seen.error) == (RunStatus.FAILED, "Aborted: the worker that executed the run was lost 3 times.")
     assert counting.calls() == {"a": 3}
     assert stand.events(run)[-1] == "workflow_finished"
+
+
+def test_a_run_that_kills_its_process_dies_alone_the_second_time(any_pool: Stand, counting: CountingServer) -> None:
+    first = any_pool.worker()
+    neighbours = [any_pool.start(calls(counting, f"count/a{number}", "hold/b", "count/c")) for number in range(7)]
+    counting.wait_until_called("b", times=7, timeout_s=10)
+    with PoisonServer() as server:
+        poison = any_pool.start(documents.chain("poison", [documents.start(), documents.http_get("kill", server.url), documents.end()]))
+        assert first.wait(10) == -9
+        counting.release("b")
+        second = any_pool.worker()
+
+        assert [any_pool.ended(run, 40).status for run in neighbours] == [RunStatus.SUCCEEDED] * 7
+        seen = any_pool.ended(poison, 40)
+
+    assert (seen.status, seen.error) == (RunStatus.FAILED, "Aborted: the worker that executed the run was lost 3 times.")
+    assert len(set(server.killed)) == 3
+    assert server.killed[0] == first.pid
+    second.check_alive()
+    assert {name: times for name, times in counting.calls().items() if name.startswith("a")} == {f"a{n}": 1 for n in range(7)}
+
+
+def test_a_run_in_quarantine_is_stopped_and_handed_over_like_any_other(stand: Stand, counting: CountingServer) -> None:
+    first = stand.worker()
+    stopped, kept = stand.start(calls(counting, "hold/a")), stand.start(calls(counting, "hold/b", "count/c"))
+    for name in ("a", "b"):
+        counting.wait_until_called(name, timeout_s=10)
+    first.kill()
+    second = stand.worker()
+    for name in ("a", "b"):
+        counting.wait_until_called(name, times=2, timeout_s=20)
+
+    stand.stop(stopped)
+    assert stand.ended(stopped, 1).status is RunStatus.STOPPED
+    second.terminate()
+    assert second.wait(15) == 0
+    counting.release("b")
+    stand.worker()
+
+    assert stand.ended(kept).status is RunStatus.SUCCEEDED
+    assert counting.calls() == {"a": 2, "b": 3, "c": 1}
+
+
+def test_a_run_in_quarantine_is_handed_over_when_the_worker_around_it_is_killed(stand: Stand, counting: CountingServer) -> None:
+    first = stand.worker()
+    run = stand.start(calls(counting, "hold/a", "count/b"))
+    for times in (1, 2):
+        counting.wait_until_called("a", times=times, timeout_s=20)
+        os.kill(first.pid, signal.SIGKILL)
+        first = stand.worker()
+    counting.wait_until_called("a", times=3, timeout_s=20)
+    counting.release("a")
+
+    assert stand.ended(run).status is RunStatus.SUCCEEDED
+    with stand.database.read() as session:
+        assert session.get_one(Run, run.run_id).lost_attempts == 1, "only the first death was its worker's own"
 
 
 def test_a_slot_that_becomes_free_takes_the_next_run_at_once(make_stand: Callable[[str], Stand]) -> None:

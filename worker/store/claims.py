@@ -72,9 +72,19 @@ class Renewal:
     stops: set[str]
 
 
-def claim(session: Session, run_id: str, owner: str, lease_s: float) -> Claim | None:
-    """Take a scheduled run. None: it is not there, somebody else has it, it has ended, or it is to be stopped."""
-    return _claimed(session.execute(CLAIM, {"run": run_id, "owner": owner, "lease_s": lease_s}).one_or_none())
+def claim(session: Session, run_id: str, owner: str, lease_s: float, *, beside_others: bool = False) -> Claim | None:
+    """Take a scheduled run. None: it is not there, somebody else has it, it has ended, or it is to be stopped.
+
+    ``beside_others``: the process executes other runs too, so one that has lost a worker is left to a quarantine (``is_suspect``).
+    """
+    statement = CLAIM_UNSUSPECTED if beside_others else CLAIM
+    return _claimed(session.execute(statement, {"run": run_id, "owner": owner, "lease_s": lease_s}).one_or_none())
+
+
+def is_suspect(session: Session, run_id: str) -> bool:
+    """Whether a run waits that has lost a worker, and may have been the reason for that."""
+    waits = (RUNS.c.id == run_id, RUNS.c.status == RunStatus.SCHEDULED, RUNS.c.cancel_requested_at.is_(None))
+    return session.scalar(select(RUNS.c.lost_attempts).where(*waits)) not in (None, 0)
 
 
 def take_over(session: Session, run_id: str, attempt: int, owner: str = CLOSING_OWNER, lease_s: float = CLOSING_LEASE_S) -> Claim | None:
@@ -135,6 +145,8 @@ NEW_CLAIM = (
 )
 
 CLAIM = NEW_CLAIM.where(RUNS.c.status == RunStatus.SCHEDULED, RUNS.c.cancel_requested_at.is_(None))
+
+CLAIM_UNSUSPECTED = CLAIM.where(RUNS.c.lost_attempts == 0)
 
 TAKE_OVER = NEW_CLAIM.where(
     RUNS.c.attempt == bindparam("claimed"), IS_OPEN, or_(RUNS.c.status != RunStatus.RUNNING, IS_EXPIRED, IS_OVERDUE)

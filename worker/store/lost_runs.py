@@ -57,6 +57,11 @@ def _find_lost(session: Session, limit: int, *conditions: Any) -> list[LostRun]:
     return [LostRun(run_id, task_id, attempt, losses, bool(stopping)) for run_id, task_id, attempt, losses, stopping in rows]
 
 
+def forsake(session: Session, owner: str) -> None:
+    """The leases of a process that is known to be dead run out now, not later."""
+    session.execute(update(RUNS).where(RUNS.c.lease_owner == owner, RUNS.c.status == RunStatus.RUNNING).values(lease_until=now_s() - 1))
+
+
 def requeue_expired(session: Session, run_id: str, attempt: int) -> bool:
     """Give a lost run to another worker; its task is to be sent again after the commit.
 

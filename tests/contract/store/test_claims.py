@@ -46,6 +46,16 @@ def history(world: World, claim: claims.Claim) -> tuple[list, list]:
         return claims.load_records(session, claim.run_id), read_events(session, claim.run_id)
 
 
+def claim_beside_others(world: World, run_id: str) -> claims.Claim | None:
+    with world.database.begin() as session:
+        return claims.claim(session, run_id, "worker", 30.0, beside_others=True)
+
+
+def is_suspect(world: World, run_id: str) -> bool:
+    with world.database.read() as session:
+        return claims.is_suspect(session, run_id)
+
+
 def lost_to_another(world: World) -> tuple[claims.Claim, claims.Claim]:
     """The claims of a worker that was thought dead and of the one that has the run now."""
     old = world.start(lease_s=-1)
@@ -311,3 +321,31 @@ def test_a_finished_run_is_not_taken_over(world: World) -> None:
     world.finish(claim)
 
     assert take_over(world, claim) is None
+
+
+def test_a_run_that_lost_a_worker_is_not_claimed_beside_others(world: World) -> None:
+    innocent, suspect = world.accept(), world.start(lease_s=-1)
+    assert requeue(world, suspect)
+
+    assert not is_suspect(world, innocent.run_id)
+    assert claim_beside_others(world, innocent.run_id) is not None
+    assert is_suspect(world, suspect.run_id)
+    assert claim_beside_others(world, suspect.run_id) is None
+    assert world.claim(suspect.run_id) is not None
+    assert not is_suspect(world, suspect.run_id), "it has a worker now"
+
+
+def test_a_run_that_was_handed_over_is_not_suspect(world: World) -> None:
+    held = world.start()
+    assert release(world, held)
+
+    assert claim_beside_others(world, held.run_id) is not None
+
+
+def test_a_suspect_run_that_is_to_be_stopped_is_nobodys(world: World) -> None:
+    suspect = world.start(lease_s=-1)
+    assert requeue(world, suspect)
+    world.stop(suspect.task_id)
+
+    assert not is_suspect(world, suspect.run_id)
+    assert not is_suspect(world, "unknown")

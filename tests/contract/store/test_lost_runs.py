@@ -125,3 +125,14 @@ def test_overdue_runs_are_found_whatever_their_worker_does(world: World, databas
         found = lost_runs.find_overdue(session)
 
     assert [run.run_id for run in found] == [overdue.run_id]
+
+
+def test_the_runs_of_a_dead_process_are_lost_at_once(world: World, database: Database) -> None:
+    dead, alive = world.start(owner="dead"), world.start(owner="alive")
+
+    with database.begin() as session:
+        lost_runs.forsake(session, "dead")
+
+    with database.read() as session:
+        assert [run.run_id for run in lost_runs.find_expired(session)] == [dead.run_id]
+    assert world.row(alive.run_id).lease_owner == "alive"
