@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ from worker.store.session import Database
 from worker.store.signing import FileLinks
 from worker.sweeper import Sweeper
 from worker.toolbox import Toolbox
+from worker.watchdog import LOOK_S, Watchdog
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -63,6 +65,7 @@ class Worker:
     heartbeat: Periodic
     sweeping: Periodic
     sweeper: Sweeper
+    watching: Periodic
     commands: CommandListener
     #: Waits to be woken by a signal handler.
     draining: Periodic
@@ -79,6 +82,7 @@ class Worker:
         self.draining.start()
         if self.quarantine is not None:
             self.sweeping.start()
+            self.watching.start()
             self.sandboxes.announce()
 
     def begin_stop(self) -> None:
@@ -89,6 +93,7 @@ class Worker:
         """Hand over the runs in progress, then end every thread and connection. Takes ``drain_s`` seconds and a little."""
         self.runner.drain()
         if self.quarantine is not None:
+            self.watching.stop()
             self.sweeping.stop()
             self.sweeper.resign()
         if not self.active.wait_empty(self.drain_s + HAND_OVER_S):
@@ -150,6 +155,14 @@ def build_worker(
     quarantine = Quarantine(config.quarantine_slots, start_cell, dispatcher, on_death) if start_cell else None
     runner = RunService(database, log, graphs, ports, active, dispatcher, config, owner, environ, quarantine)
     heartbeat = Periodic("heartbeat", config.heartbeat_s, Heartbeat(database, active, owner, config.lease_s).beat)
+
+    def leave() -> None:
+        runner.drain()
+        active.wait_empty(config.drain_s + HAND_OVER_S)
+        # Whoever supervises the process must see that it failed; what Celery would still do is what no longer works.
+        os._exit(1)
+
+    watchdog = Watchdog(dispatcher.backlog, lambda: len(active) < config.worker_concurrency, lambda: runner.heard_at, leave)
     sweeper = Sweeper(database, log, dispatcher, config, owner, links.of_app)
     return Worker(
         runner=runner,
@@ -158,6 +171,7 @@ def build_worker(
         heartbeat=heartbeat,
         sweeping=Periodic("sweeper", config.sweep_s, sweeper.sweep),
         sweeper=sweeper,
+        watching=Periodic("watchdog", LOOK_S, watchdog.look),
         # Requests may have been missed before the channel stood: a heartbeat finds their flags.
         commands=CommandListener(client, config, active.stop, heartbeat.wake),
         draining=Periodic("drain", None, runner.drain),

@@ -71,9 +71,12 @@ class RunService:
         self._quarantine = quarantine
         self._threads = Threads()
         self._is_draining = False
+        #: Monotonic seconds at which the last task came.
+        self.heard_at = time.monotonic()
 
     def execute(self, run_id: str, task_id: str) -> None:
         """Execute a run if it waits for a worker; a message that came twice or too late finds nothing to do."""
+        self.heard_at = time.monotonic()
         if self._is_draining:
             self._dispatcher.send(run_id, task_id)
             return
