@@ -12,6 +12,7 @@ from app.errors import APIError
 from worker.engine.dsl import read_workflow
 from worker.engine.form import Form
 from worker.engine.graph_document import START_TYPE
+from worker.engine.tools import icon_of
 from worker.engine.workflow import Workflow
 from worker.store.apps import find_version
 from worker.store.encoding import loads
@@ -19,9 +20,6 @@ from worker.store.session import Database
 
 #: Versions that a process keeps read.
 CAPACITY = 256
-
-#: Icon of a tool whose own icon is not part of the document.
-TOOL_ICON: Mapping[str, str] = {"background": "#252525", "content": "\U0001f527"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +91,5 @@ def _document(text: str) -> Any:
 
 
 def tool_icons(workflow: Workflow) -> dict[str, Any]:
-    """Icons of the tool nodes; the document holds none but an emoji or an address that the editor left there."""
     tools = [node.data for node in workflow.nodes if node.type == "tool"]
-    return {str(data.get("tool_name", "")): data.get("provider_icon") or dict(TOOL_ICON) for data in tools}
+    return {str(data.get("tool_name", "")): icon_of(data) for data in tools}

@@ -27,7 +27,13 @@ def gateway(config: Config, environ: Mapping[str, str], load: LoadProviders) -> 
     timeouts = Timeouts(
         config.model_connect_timeout_s, config.model_first_token_timeout_s, config.model_token_timeout_s, config.model_timeout_s
     )
-    return ModelGateway(Providers(environ, load), Prices(read_prices(config.model_prices)), timeouts, config.model_retries)
+    return ModelGateway(
+        Providers(environ, load),
+        Prices(read_prices(config.model_prices)),
+        timeouts,
+        config.model_retries,
+        sends_addresses=config.multimodal_send_format == "url",
+    )
 
 
 def load_providers(config: Config, database: Database) -> dict[str, Provider]:

@@ -21,9 +21,10 @@ def dev_model(host: str, port: int, script: str) -> None:
 
     from app.dev_model.directives import Directives, of_words
     from app.dev_model.server import serve
+    from app.dev_model.service import Service
 
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, stop.set)
     defaults = Directives().with_values(of_words(script))
-    serve(host, port, defaults, stop, lambda url: click.echo(f"ready {url}"))
+    serve(host, port, Service(defaults), stop, lambda url: click.echo(f"ready {url}"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from app.cli.storage import opened
 from worker.config import Config
-from worker.engine.knowledge import Dataset, DatasetNotMapped, Knowledge, NoKnowledge, Passage, RetrievalConfig
+from worker.engine.knowledge import Dataset, DatasetNotMapped, Knowledge, MetadataField, NoKnowledge, Passage, RetrievalConfig
 from worker.engine.models import Models
 from worker.engine.ports import Cancellation, HTTPClient
 from worker.knowledge.service import KnowledgeService
@@ -37,6 +37,12 @@ class SampleKnowledge:
             return self._known.describe(dataset_ids)
         except DatasetNotMapped:
             return [Dataset(dataset_id, f"Sample {number}") for number, dataset_id in enumerate(dataset_ids, 1)]
+
+    def metadata_fields(self, dataset_ids: Sequence[str]) -> list[MetadataField]:
+        try:
+            return self._known.metadata_fields(dataset_ids)
+        except DatasetNotMapped:
+            return []
 
     def retrieve(self, dataset_ids: Sequence[str], query: str, config: RetrievalConfig, cancellation: Cancellation) -> list[Passage]:
         try:

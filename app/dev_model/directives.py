@@ -36,6 +36,9 @@ class Directives:
     #: Sent in the field that vendors have for it; ``think`` is sent as a block in front of the text.
     reasoning: str | None = None
     think: str | None = None
+    #: So many pictures beside the text; the text as a sound.
+    images: int = 0
+    sound: bool = False
     #: A tool to call, with ``arguments``; ``calls`` is a list of ``{"name", "arguments"}``.
     tool: str | None = None
     arguments: dict[str, Any] | None = None
@@ -53,6 +56,8 @@ class Directives:
     message: str | None = None
     code: str | None = None
     retry_after: float | None = None
+    #: Fields that a request may not have, with commas between.
+    refuses: str = ""
     #: Faults happen at the first so many calls with the same request; None: always.
     times: int | None = None
     #: Faults of the connection: at once, or after so many tokens of a stream.

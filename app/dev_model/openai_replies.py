@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.dev_model.asked import Asked
 from app.dev_model.replies import Call, Reply, Usage
+from app.dev_model.sounds import spoken
 from app.dev_model.steps import Pause, Step, frame, paced
 from app.dev_model.tokens import stable_hash, tokens_of
 
@@ -15,7 +17,12 @@ DONE = b"data: [DONE]\n\n"
 
 
 def chat_body(asked: Asked, reply: Reply) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": reply.whole_text or None}
+    text = reply.whole_text
+    message: dict[str, Any] = {"role": "assistant", "content": None if reply.is_sound else text or None}
+    if reply.is_sound:
+        message["audio"] = {"id": "audio-1", "data": _base64(b"".join(spoken(text, "wav"))), "transcript": text, "expires_at": 0}
+    if reply.pictures:
+        message["images"] = [_picture(url, place) for place, url in enumerate(reply.pictures)]
     if reply.reasoning:
         message["reasoning_content"] = "".join(reply.reasoning)
     if reply.calls:
@@ -64,11 +71,26 @@ def _deltas(reply: Reply) -> Iterator[dict[str, Any] | Pause]:
     for token in paced(reply.reasoning):
         yield token if isinstance(token, Pause) else {"reasoning_content": token}
     for token in reply.spoken():
-        yield token if isinstance(token, Pause) else {"content": token}
+        yield token if isinstance(token, Pause) else _heard(token) if reply.is_sound else {"content": token}
+    for place, url in enumerate(reply.pictures):
+        yield {"images": [_picture(url, place)]}
     for index, call in enumerate(reply.calls):
         yield {"tool_calls": [{"index": index, **_call(call, "")}]}
         for token in paced(tokens_of(call.arguments)):
             yield token if isinstance(token, Pause) else {"tool_calls": [{"index": index, "function": {"arguments": token}}]}
+
+
+def _heard(word: str) -> dict[str, Any]:
+    """A word as it is spoken: samples, as the vendor streams them."""
+    return {"audio": {"id": "audio-1", "transcript": word, "data": _base64(b"".join(spoken(word, "pcm")))}}
+
+
+def _picture(url: str, place: int) -> dict[str, Any]:
+    return {"type": "image_url", "index": place, "image_url": {"url": url}}
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def completion_steps(asked: Asked, reply: Reply) -> Iterator[Step]:

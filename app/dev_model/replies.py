@@ -11,6 +11,7 @@ from typing import Any
 
 from app.dev_model.asked import Asked, Tool
 from app.dev_model.directives import Directives
+from app.dev_model.pictures import picture_url
 from app.dev_model.prompted_json import prompted_value
 from app.dev_model.samples import sample_of
 from app.dev_model.steps import Pause
@@ -21,7 +22,8 @@ PLAIN_WORDS = 20
 #: Characters of the question that such an answer repeats.
 QUOTED = 60
 
-WANTS_PYTHON = re.compile(r"\bpython\b[\s\S]*(\bcode\b|代码)|(\bcode\b|代码)[\s\S]*\bpython\b", re.IGNORECASE)
+#: In ASCII, since a word ends where a Chinese character begins.
+WANTS_PYTHON = re.compile(r"\bpython\b[\s\S]*(\bcode\b|代码)|(\bcode\b|代码)[\s\S]*\bpython\b", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,10 @@ class Reply:
     usage: Usage | None
     #: Texts are replaced by the time when they are sent.
     is_clock: bool = False
+    #: Data URLs.
+    pictures: Sequence[str] = ()
+    #: The text is spoken; only its transcript is written.
+    is_sound: bool = False
 
     @property
     def size(self) -> int:
@@ -78,7 +84,8 @@ def reply_to(asked: Asked, script: Directives) -> Reply:
     count = len(text) + len(reasoning) + sum(len(tokens_of(call.arguments)) + 1 for call in calls)
     usage = Usage(_or(script.prompt_tokens, asked.prompt_tokens), _or(script.completion_tokens, count), len(reasoning))
     finish = script.finish or ("tool_calls" if calls else finish)
-    return Reply(text, reasoning, calls, finish, usage if script.usage else None, script.clock)
+    pictures = [picture_url(f"{number} {asked.seed}") for number in range(script.images)]
+    return Reply(text, reasoning, calls, finish, usage if script.usage else None, script.clock, pictures, script.sound)
 
 
 def _or(given: int | None, counted: int) -> int:

@@ -1,10 +1,10 @@
-"""The scripted model server: hundreds of slow streams at a time, on one thread."""
+"""Serves what is scripted, models above all: hundreds of slow streams at a time, on one thread."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +19,9 @@ from app.dev_model.service import Service
 
 BACKLOG = 1024
 
+#: Finds the connection of a request under ``CONNECTION`` of its environment.
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
 
 class Handler(WSGIHandler):
     def get_environ(self) -> dict[str, Any]:
@@ -28,7 +31,7 @@ class Handler(WSGIHandler):
         return {**environ, CONNECTION: self.socket}
 
 
-def serve(host: str, port: int, defaults: Directives, stop: Event, ready: Callable[[str], None]) -> None:
+def serve(host: str, port: int, application: Application, stop: Event, ready: Callable[[str], None]) -> None:
     """Answer until ``stop`` is set, an event of this thread; then connections are cut. ``ready`` is told the address.
 
     Raises ``OSError`` if the port cannot be had.
@@ -37,7 +40,7 @@ def serve(host: str, port: int, defaults: Directives, stop: Event, ready: Callab
     listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     listener.setblocking(False)
     # A pool without a limit: when the server stops, it ends what still runs in it.
-    server = WSGIServer(listener, Service(defaults), spawn=Pool(), handler_class=Handler, log=None)
+    server = WSGIServer(listener, application, spawn=Pool(), handler_class=Handler, log=None)
     server.start()
     try:
         ready(f"http://{f'[{host}]' if ':' in host else host}:{server.server_port}")
@@ -47,11 +50,11 @@ def serve(host: str, port: int, defaults: Directives, stop: Event, ready: Callab
 
 
 class BackgroundServer:
-    """The server on a thread of this process, for as long as the block lasts."""
+    """The server on a thread of this process, for as long as the block lasts; by default of scripted models."""
 
-    def __init__(self, defaults: Directives | None = None) -> None:
-        self._defaults = defaults or Directives()
-        self._thread = threading.Thread(target=self._serve, name="dev-model", daemon=True)
+    def __init__(self, application: Application | None = None) -> None:
+        self._application = application or Service(Directives())
+        self._thread = threading.Thread(target=self._serve, name="penstock-scripted", daemon=True)
         self._has_begun = threading.Event()
         self._url: str | None = None
         self._end: Callable[[], None] = lambda: None
@@ -60,14 +63,14 @@ class BackgroundServer:
     def url(self) -> str:
         """Without a path. Raises ``RuntimeError`` if the server could not start."""
         if self._url is None:
-            raise RuntimeError("The scripted model server could not start.")
+            raise RuntimeError("The scripted server could not start.")
         return self._url
 
     def _serve(self) -> None:
         hub, stop = gevent.get_hub(), Event()
         self._end = lambda: hub.loop.run_callback_threadsafe(stop.set)
         try:
-            serve("127.0.0.1", 0, self._defaults, stop, self._begin)
+            serve("127.0.0.1", 0, self._application, stop, self._begin)
         finally:
             self._has_begun.set()
             hub.destroy(destroy_loop=True)

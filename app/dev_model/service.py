@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from app.dev_model import other_models
@@ -47,6 +47,7 @@ class Service:
         call = self._log.open(incoming.path, incoming.key, incoming.body)
         try:
             delivery = Delivery(line, self._script(incoming), call)
+            refuse(delivery.script.refuses.split(","), incoming.body or {})
             delivery.begin()
             yield from answerer(incoming.body or {}, delivery, answer)
             call.end("complete")
@@ -75,6 +76,13 @@ class Service:
         script = self._defaults.with_values(values)
         is_over = script.is_faulty and script.times is not None and self._log.count(_identity(incoming)) > script.times
         return script.without_faults() if is_over else script
+
+
+def refuse(names: Iterable[str], body: Mapping[str, Any]) -> None:
+    """As vendors do who do not know a field. Raises ``BadRequest``."""
+    for name in names:
+        if name.strip() in body:
+            raise BadRequest(f"Unsupported parameter: '{name.strip()}' is not supported with this model.", name.strip())
 
 
 def _scripted_texts(incoming: Incoming) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 
+import httpx
 import pytest
 
 from tests.services import documents
@@ -80,3 +81,21 @@ def test_thoughts_are_told_apart(server):
     assert ("".join(thought["reasoning"] for thought in thoughts).strip(), thoughts[-1]["is_final"]) == ("hm hm", True)
     assert "".join(event["data"]["text"] for event in events if event["event"] == "text_chunk") == "Yes."
     assert events[-1]["data"]["outputs"] == {"answer": "Yes."}
+
+
+def test_pictures_of_a_model_are_files_of_the_run(server):
+    document = asking("drawing")
+    end = document["workflow"]["graph"]["nodes"][-1]
+    end["data"]["outputs"].append({"variable": "pictures", "value_selector": ["ask", "files"]})
+    app = server.import_document(document)
+    with server.client(app) as client:
+        events = client.stream({"query": '[[dev: text="Look." images=2]]'})
+    last = events[-1]["data"]
+    pictures = last["outputs"]["pictures"]
+
+    assert [picture["mime_type"] for picture in pictures] == ["image/png", "image/png"]
+    assert [file["related_id"] for file in last["files"]] == [picture["related_id"] for picture in pictures]
+    assert last["outputs"]["answer"].startswith(f"Look.![{pictures[0]['filename']}](")
+    assert "".join(event["data"]["text"] for event in events if event["event"] == "text_chunk").startswith(last["outputs"]["answer"])
+    for picture in pictures:
+        assert httpx.get(picture["url"]).raise_for_status().content.startswith(b"\x89PNG")

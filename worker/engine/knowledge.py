@@ -21,6 +21,9 @@ METADATA_OPERATORS = (
     *("=", "≠", ">", "<", "≥", "≤", "before", "after"),
 )
 
+#: Those of them that compare with nothing.
+UNARY_OPERATORS = frozenset({"empty", "not empty"})
+
 
 class KnowledgeError(NodeError):
     """Knowledge cannot be retrieved."""
@@ -55,6 +58,17 @@ class MetadataCondition:
 class MetadataFilter:
     logic: Literal["and", "or"]
     conditions: Sequence[MetadataCondition]
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataField:
+    """What documents can be told apart by."""
+
+    name: str
+    #: ``number``, or ``text``: dates are texts or epoch seconds.
+    type: Literal["text", "number"]
+    #: Some that occur.
+    values: Sequence[str | float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +126,9 @@ class Knowledge(Protocol):
     def describe(self, dataset_ids: Sequence[str]) -> list[Dataset]:
         """What is mapped to each id, in order. Raises ``DatasetNotMapped``."""
 
+    def metadata_fields(self, dataset_ids: Sequence[str]) -> list[MetadataField]:
+        """Fields that documents of these datasets have. External services do not tell theirs. Raises ``DatasetNotMapped``."""
+
     def retrieve(self, dataset_ids: Sequence[str], query: str, config: RetrievalConfig, cancellation: Cancellation) -> list[Passage]:
         """The passages of all datasets that fit best, best first, ``config.top_k`` at most.
 
@@ -125,6 +142,10 @@ class NoKnowledge:
     def describe(self, dataset_ids: Sequence[str]) -> list[Dataset]:
         for dataset_id in dataset_ids:
             raise DatasetNotMapped(dataset_id)
+        return []
+
+    def metadata_fields(self, dataset_ids: Sequence[str]) -> list[MetadataField]:
+        self.describe(dataset_ids)
         return []
 
     def retrieve(self, dataset_ids: Sequence[str], query: str, config: RetrievalConfig, cancellation: Cancellation) -> list[Passage]:

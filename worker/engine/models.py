@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Protocol
 
 from worker.engine.errors import NodeError
+from worker.engine.spending import Spending
 from worker.engine.values import File
 
 SYSTEM, USER, ASSISTANT, TOOL = "system", "user", "assistant", "tool"
@@ -128,11 +129,23 @@ class ModelRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """A picture or a sound that a model answers with."""
+
+    #: ``image/...``, ``audio/...``, ``video/...``; of anything else, that of bytes that mean nothing.
+    mime_type: str
+    content: bytes = b""
+    #: Given instead of ``content`` where the provider keeps it.
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of an answer as it arrives."""
 
     text: str = ""
     reasoning: str = ""
+    media: Media | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +173,10 @@ class Usage:
     def __post_init__(self) -> None:
         if not self.total_tokens:
             object.__setattr__(self, "total_tokens", self.prompt_tokens + self.completion_tokens)
+
+    @property
+    def spending(self) -> Spending:
+        return Spending(self.total_tokens, self.total_price, self.currency)
 
     def add(self, later: Usage) -> Usage:
         """Both together: sums of counts, prices and latency; units, currency and times of the later one."""
@@ -229,6 +246,8 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     #: ``stop``, ``length``, ``tool_calls`` ... as the provider says.
     finish_reason: str | None = None
+    #: In the order of the deltas.
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +261,8 @@ class Features:
     tool_call: bool = True
     #: Native structured output.
     json_schema: bool = False
+    #: Pictures and films are sent as addresses.
+    by_address: bool = False
 
     def takes(self, file_type: str) -> bool:
         return {"image": self.vision, "audio": self.audio, "video": self.video, "document": self.document}.get(file_type, False)

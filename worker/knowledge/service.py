@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from worker.config import Config
-from worker.engine.knowledge import Dataset, DatasetNotMapped, Passage, RetrievalConfig
+from worker.engine.knowledge import Dataset, DatasetNotMapped, MetadataField, Passage, RetrievalConfig
 from worker.engine.models import NOT_INITIALIZED, ModelError, ModelRef, Models
 from worker.engine.ports import Cancellation, HTTPClient
 from worker.knowledge.external import ExternalBases
+from worker.knowledge.fields import fields_of
 from worker.knowledge.local import LocalBases
+from worker.store.knowledge import each_details
 from worker.store.knowledge_maps import LocalTarget, Target, find_targets
 from worker.store.session import Database
 
@@ -26,6 +28,11 @@ class KnowledgeService:
 
     def describe(self, dataset_ids: Sequence[str]) -> list[Dataset]:
         return [_dataset(dataset_id, target) for dataset_id, target in self._targets(dataset_ids)]
+
+    def metadata_fields(self, dataset_ids: Sequence[str]) -> list[MetadataField]:
+        local = [target.base_id for _, target in self._targets(dataset_ids) if isinstance(target, LocalTarget)]
+        with self._database.read() as session:
+            return fields_of(each_details(session, local))
 
     def retrieve(self, dataset_ids: Sequence[str], query: str, config: RetrievalConfig, cancellation: Cancellation) -> list[Passage]:
         found: list[Passage] = []

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import anthropic
 
-from worker.engine.models import NOT_SUPPORTED, Answer, Delta, Embeddings, ModelError, ModelRef, ModelRequest, RankedDocument, Usage
+from worker.engine.models import NOT_SUPPORTED, Embeddings, ModelError, ModelRef, ModelRequest, RankedDocument, Usage
 from worker.llm.anthropic_messages import body_of
 from worker.llm.calls import Call
-from worker.llm.counting import estimated
 from worker.llm.drafts import Draft
 from worker.llm.failures import cut_short, failures, worded
 from worker.llm.network import open_http
 from worker.llm.providers import Provider
+from worker.llm.refusals import Refusals
 
 PATH = "/v1/messages"
 
@@ -26,6 +26,7 @@ PROMPT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_inpu
 class AnthropicClient:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
+        self._refusals = Refusals(provider.name)
         self._http = open_http()
         base_url = provider.base_url.removesuffix("/v1")
         self._sdk = anthropic.Anthropic(api_key=provider.sent_key, base_url=base_url, max_retries=0, timeout=None, http_client=self._http)
@@ -33,17 +34,20 @@ class AnthropicClient:
     def close(self) -> None:
         self._http.close()
 
-    def stream(self, request: ModelRequest, call: Call, on_delta: Callable[[Delta], None]) -> tuple[Answer, Usage]:
-        """The answer, and the tokens that it took."""
-        reading = Reading(Draft(call, on_delta))
-        with failures(anthropic, self._provider, call), self._opened(body_of(request)) as stream:
+    def stream(self, request: ModelRequest, call: Call, draft: Draft) -> None:
+        self._refusals.asked(
+            request,
+            lambda refused: body_of(request, refused),
+            lambda body: self._stream(body, call, draft),
+        )
+
+    def _stream(self, body: Mapping[str, Any], call: Call, draft: Draft) -> None:
+        reading = Reading(draft)
+        with failures(anthropic, self._provider, call), self._opened(body) as stream:
             for event in stream:
                 reading.take(event)
         if not reading.is_complete:
             raise cut_short(self._provider)
-        told = Usage(reading.prompt_tokens, reading.completion_tokens)
-        usage = told if told.total_tokens else estimated(request.messages, reading.draft.text)
-        return reading.draft.answer(usage), usage
 
     def _opened(self, body: Mapping[str, Any]) -> anthropic.Stream[Any]:
         return self._sdk.post(PATH, cast_to=object, body=body, stream=True, stream_cls=anthropic.Stream[Any])
@@ -111,6 +115,7 @@ class Reading:
         if isinstance(usage, Mapping):
             self.prompt_tokens = sum(int(usage.get(name) or 0) for name in PROMPT_COUNTS) or self.prompt_tokens
             self.completion_tokens = int(usage.get("output_tokens") or 0) or self.completion_tokens
+            self.draft.usage = Usage(self.prompt_tokens, self.completion_tokens)
 
 
 CLIENT = AnthropicClient

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from worker.engine.models import ASSISTANT, SYSTEM, TOOL, USER, MediaPart, Message, ModelRequest, TextPart
+from worker.llm.anthropic_schema import with_schema
 from worker.llm.parameters import anthropic_parameters
 
 #: This API wants a message of the user in any case.
 EMPTY_USER = {"role": USER, "content": [{"type": "text", "text": "-"}]}
 
 
-def body_of(request: ModelRequest) -> dict[str, Any]:
-    """The body of a streaming request."""
-    body: dict[str, Any] = {"model": request.model.name, "stream": True, **anthropic_parameters(request.parameters)}
+def body_of(request: ModelRequest, refused: Collection[str] = ()) -> dict[str, Any]:
+    """The body of a streaming request; ``refused``: what the server does not take (``refusals.py``)."""
+    name = request.model.name
+    body: dict[str, Any] = {"model": name, "stream": True, **anthropic_parameters(name, request.parameters, refused)}
     if system := "\n\n".join(message.text for message in request.messages if message.role == SYSTEM):
         body["system"] = system
     if stop := [text for text in request.stop if text.strip()]:
@@ -24,6 +26,8 @@ def body_of(request: ModelRequest) -> dict[str, Any]:
         body["tools"] = [
             {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)} for tool in request.tools
         ]
+    if request.json_schema is not None:
+        body |= with_schema(body, request.json_schema, name, refused)
     return {**body, "messages": turns(request.messages)}
 
 
@@ -57,9 +61,17 @@ def _block(part: TextPart | MediaPart) -> dict[str, Any] | None:
     kind = {"image": "image", "document": "document"}.get(part.file.type)
     if kind is None:
         return None
+    title = {"title": part.file.filename} if kind == "document" else {}
+    return {"type": kind, "source": _source(part), **title}
+
+
+def _source(part: MediaPart) -> dict[str, Any]:
     if part.url:
-        return {"type": kind, "source": {"type": "url", "url": part.url}}
-    return {"type": kind, "source": {"type": "base64", "media_type": part.file.mime_type, "data": part.base64}}
+        return {"type": "url", "url": part.url}
+    if part.file.mime_type.startswith("text/"):
+        # Of documents, this API takes only PDF as bytes.
+        return {"type": "text", "media_type": "text/plain", "data": part.content.decode("utf-8", "replace")}
+    return {"type": "base64", "media_type": part.file.mime_type, "data": part.base64}
 
 
 def _arguments(text: str) -> dict[str, Any]:

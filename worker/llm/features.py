@@ -8,10 +8,10 @@ from worker.engine.models import COMPLETION, Features, ModelRef
 from worker.llm.catalog import canonical
 
 #: Providers whose models take a JSON schema.
-SCHEMA_PROVIDERS = frozenset({"openai", "azure_openai", "google", "groq", "x", "fireworks", "mistralai", "ollama"})
+SCHEMA_PROVIDERS = frozenset({"openai", "azure_openai", "anthropic", "google", "groq", "x", "fireworks", "mistralai", "ollama"})
 
 #: Of OpenAI, all since GPT-4o.
-NO_SCHEMA = re.compile(r"gpt-3\.5|gpt-4(?!o|\.[1-9])|chatgpt|instruct|gemma|mixtral")
+NO_SCHEMA = re.compile(r"gpt-3\.5|gpt-4(?!o|\.[1-9])|chatgpt|instruct|gemma|mixtral|claude-(2|instant)")
 
 #: Models that see nothing although most of their kind do. A provider would answer an image with an error.
 BLIND = re.compile(
@@ -26,7 +26,7 @@ HEARING = re.compile(r"audio|omni|gemini-(1\.5|[2-9])|voxtral")
 WATCHING = re.compile(r"gemini-(1\.5|[2-9])|video|qwen[\d.]*-(vl|omni)|qwen-vl|glm-4[\d.]*v|doubao.*(vision|seed)|kimi")
 
 #: Models whose chat takes PDF files.
-READING = re.compile(r"gpt-4o|gpt-4\.1|gpt-[5-9]|^o[1-9]|claude-(3|opus|sonnet|haiku|[4-9])|gemini-(1\.5|[2-9])")
+READING = re.compile(r"gpt-4o|gpt-4\.1|gpt-[5-9]|^o[1-9]|claude-(3|opus|sonnet|haiku|mythos|fable|[4-9])|gemini-(1\.5|[2-9])")
 
 
 def features_of(model: ModelRef) -> Features:

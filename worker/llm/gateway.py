@@ -9,11 +9,13 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, TypeVar
 
+from worker.engine.errors import Partial
 from worker.engine.models import (
     Answer,
     Delta,
     Embeddings,
     Features,
+    ModelError,
     ModelRef,
     ModelRequest,
     RankedDocument,
@@ -22,6 +24,8 @@ from worker.engine.models import (
 )
 from worker.llm.calls import Call, Timeouts
 from worker.llm.catalog import ANTHROPIC
+from worker.llm.counting import used
+from worker.llm.drafts import Draft
 from worker.llm.features import features_of
 from worker.llm.prices import Prices, priced
 from worker.llm.providers import Provider, Providers
@@ -33,7 +37,8 @@ T = TypeVar("T")
 class Client(Protocol):
     """One provider. All calls raise ``ModelError``."""
 
-    def stream(self, request: ModelRequest, call: Call, on_delta: Callable[[Delta], None]) -> tuple[Answer, Usage]: ...
+    def stream(self, request: ModelRequest, call: Call, draft: Draft) -> None:
+        """Write the answer into the draft, and the tokens that it took as far as the provider tells them."""
 
     def embed(self, model: ModelRef, texts: Sequence[str], call: Call) -> Embeddings: ...
 
@@ -49,11 +54,13 @@ class Client(Protocol):
 class ModelGateway:
     """Implements ``Models``. Safe for any number of threads or greenlets; loads an SDK when it is first needed."""
 
-    def __init__(self, providers: Providers, prices: Prices, timeouts: Timeouts, retries: int) -> None:
+    def __init__(self, providers: Providers, prices: Prices, timeouts: Timeouts, retries: int, *, sends_addresses: bool = False) -> None:
         self._providers = providers
         self._prices = prices
         self._timeouts = timeouts
         self._retries = retries
+        #: Providers fetch pictures and films themselves.
+        self._sends_addresses = sends_addresses
         self._lock = threading.Lock()
         #: Clients of a configuration that is no more stay, since calls may be under way.
         self._clients: dict[Provider, Client] = {}
@@ -65,13 +72,22 @@ class ModelGateway:
             client.close()
 
     def features(self, model: ModelRef) -> Features:
-        return features_of(model)
+        return replace(features_of(model), by_address=self._sends_addresses)
 
     def stream(self, request: ModelRequest, cancellation: Stopper, on_delta: Callable[[Delta], None]) -> Answer:
-        client = self._client(request.model)
-        call = Call(cancellation, self._timeouts)
-        answer, usage = with_retries(lambda: client.stream(request, call, on_delta), call, self._retries)
-        return replace(answer, usage=self._accounted(usage, request.model, call))
+        client, call = self._client(request.model), Call(cancellation, self._timeouts)
+        draft = with_retries(lambda: self._drafted(client, request, call, Draft(call, on_delta)), call, self._retries)
+        return draft.answer(self._accounted(used(request, draft), request.model, call))
+
+    def _drafted(self, client: Client, request: ModelRequest, call: Call, draft: Draft) -> Draft:
+        try:
+            client.stream(request, call, draft)
+        except ModelError as error:
+            if not draft.is_empty:
+                # An answer that breaks off has been paid for as far as it came.
+                error.partial = Partial.costing(self._accounted(used(request, draft), request.model, call).spending)
+            raise
+        return draft
 
     def embed(self, model: ModelRef, texts: Sequence[str], cancellation: Stopper | None = None) -> Embeddings:
         client, call = self._client(model), Call(cancellation, self._timeouts)

@@ -24,6 +24,9 @@ from worker.outbound.sockets import connect, is_silent, socket_failures, start_t
 KEPT_CONNECTIONS = 100
 KEEP_ALIVE_S = 30.0
 
+#: Read at a time, at most: Python takes the room before it waits, and a token has some hundred bytes.
+READ_BYTES = 8192
+
 
 def open_http() -> httpx2.Client:
     """A client for one provider, for any number of calls at a time."""
@@ -67,7 +70,7 @@ class Stream(httpcore2.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         call = CURRENT.get()
         with translated(httpcore2.ReadTimeout, httpcore2.ReadError), self._using(call):
-            return self._sock.recv(max_bytes)
+            return self._sock.recv(min(max_bytes, READ_BYTES))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         call, rest = CURRENT.get(), memoryview(buffer)

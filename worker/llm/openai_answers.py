@@ -11,7 +11,8 @@ import httpx2
 
 from worker.engine.models import Usage
 from worker.llm.calls import Call
-from worker.llm.drafts import Draft
+from worker.llm.drafts import MAX_MEDIA_BYTES, Draft
+from worker.llm.openai_media import picture_of, take_sound
 
 #: Where providers put the thoughts of a model.
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
@@ -19,6 +20,9 @@ REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 #: Ends a stream.
 DONE = b"[DONE]"
+
+#: Of one event: a whole answer in base64 and what is around it.
+MAX_EVENT_BYTES = 2 * MAX_MEDIA_BYTES
 
 
 def chunks_of(response: httpx2.Response, call: Call) -> Iterator[Any]:
@@ -44,12 +48,24 @@ def read_rest(pieces: Iterator[bytes], call: Call) -> None:
 
 def events_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The data of each event, which in this format is one line."""
-    rest = b""
+    yield from (line[5:].strip() for line in lines_of(pieces) if line.startswith(b"data:"))
+
+
+def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Each line once it is whole; a picture is one of thousands of pieces. Raises ``ValueError`` for one without an end."""
+    held: list[bytes] = []
+    size = 0
     for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from (line[5:].strip() for line in lines if line.startswith(b"data:"))
-    if rest.startswith(b"data:"):
-        yield rest[5:].strip()
+        *lines, rest = piece.split(b"\n")
+        for line in lines:
+            yield b"".join((*held, line))
+            held.clear()
+            size = 0
+        held.append(rest)
+        size += len(rest)
+        if size > MAX_EVENT_BYTES:
+            raise ValueError(f"an event longer than {MAX_EVENT_BYTES} bytes")
+    yield b"".join(held)
 
 
 def take_chunk(draft: Draft, chunk: Any) -> None:
@@ -71,6 +87,10 @@ def _take_choice(draft: Draft, choice: Mapping[str, Any]) -> None:
             draft.think(thought)
             break
     _take_content(draft, said.get("content", choice.get("text")))
+    for image in _mappings(said.get("images")):
+        draft.show(picture_of(image))
+    if isinstance(audio := said.get("audio"), Mapping):
+        take_sound(draft, audio)
     for place, call in enumerate(_mappings(said.get("tool_calls"))):
         _take_call(draft, call, place)
     if choice.get("finish_reason"):
@@ -78,12 +98,14 @@ def _take_choice(draft: Draft, choice: Mapping[str, Any]) -> None:
 
 
 def _take_content(draft: Draft, content: Any) -> None:
-    """A text, or a list of parts, some of which may be thoughts."""
+    """A text, or a list of parts, some of which may be thoughts or pictures."""
     if isinstance(content, str):
         draft.say(content)
     for part in _mappings(content):
         if part.get("type") == "thinking":
             draft.think("".join(str(piece.get("text", "")) for piece in _mappings(part.get("thinking"))))
+        elif "image_url" in part:
+            draft.show(picture_of(part))
         else:
             draft.say(str(part.get("text") or ""))
 

@@ -6,21 +6,23 @@ models lack, and building those models for every token would take most of the ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import openai
 
-from worker.engine.models import Answer, Delta, Embeddings, ModelError, ModelRef, ModelRequest, RankedDocument, Usage
+from worker.engine.models import Embeddings, ModelRef, ModelRequest, RankedDocument, Usage
 from worker.llm.calls import Call
 from worker.llm.catalog import AZURE
-from worker.llm.counting import estimated, tokens_of
+from worker.llm.counting import tokens_of
 from worker.llm.drafts import Draft
 from worker.llm.failures import cut_short, failures
 from worker.llm.network import open_http
 from worker.llm.openai_answers import chunks_of, take_chunk
+from worker.llm.openai_media import end_sound
 from worker.llm.openai_messages import body_of, path_of
 from worker.llm.providers import Provider
+from worker.llm.refusals import Refusals
 
 AZURE_API_VERSION = "2025-04-01-preview"
 
@@ -36,34 +38,26 @@ class OpenAIClient:
         self._provider = provider
         self._http = open_http()
         self._sdk = make_sdk(provider, self._http)
-        #: The server has refused to be asked for the numbers of tokens.
-        self._tells_no_usage = False
+        self._refusals = Refusals(provider.name)
 
     def close(self) -> None:
         self._http.close()
 
-    def stream(self, request: ModelRequest, call: Call, on_delta: Callable[[Delta], None]) -> tuple[Answer, Usage]:
-        """The answer, and the tokens that it took."""
-        try:
-            return self._stream(request, call, on_delta)
-        except ModelError as error:
-            if error.status not in (400, 422) or "stream_options" not in error.message or self._tells_no_usage:
-                raise
-        self._tells_no_usage = True
-        return self._stream(request, call, on_delta)
+    def stream(self, request: ModelRequest, call: Call, draft: Draft) -> None:
+        self._refusals.asked(
+            request,
+            lambda refused: body_of(request, self._provider, refused),
+            lambda body: self._stream(request, body, call, draft),
+        )
 
-    def _stream(self, request: ModelRequest, call: Call, on_delta: Callable[[Delta], None]) -> tuple[Answer, Usage]:
-        draft, body = Draft(call, on_delta), body_of(request, self._provider)
-        if self._tells_no_usage:
-            del body["stream_options"]
+    def _stream(self, request: ModelRequest, body: Mapping[str, Any], call: Call, draft: Draft) -> None:
         with failures(openai, self._provider, call), self._opened(path_of(request), body) as stream:
             for chunk in chunks_of(stream.response, call):
                 raise_told(chunk, stream.response)
                 take_chunk(draft, chunk)
         if draft.finish_reason is None:
             raise cut_short(self._provider)
-        usage = draft.usage or estimated(request.messages, draft.text)
-        return draft.answer(usage), usage
+        end_sound(draft, request.parameters)
 
     def _opened(self, path: str, body: Mapping[str, Any]) -> openai.Stream[Any]:
         return self._sdk.post(path, cast_to=object, body=body, stream=True, stream_cls=openai.Stream[Any])

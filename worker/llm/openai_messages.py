@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from worker.engine.models import COMPLETION, TOOL, MediaPart, Message, ModelRequest, TextPart, ToolSpec, tool_call_json
+from worker.llm.drafts import ANSWER_INSTRUCTION, ANSWER_TOOL
 from worker.llm.parameters import openai_parameters
 from worker.llm.providers import Provider
 
@@ -18,16 +20,24 @@ def path_of(request: ModelRequest) -> str:
     return COMPLETION_PATH if request.model.mode == COMPLETION else CHAT_PATH
 
 
-def body_of(request: ModelRequest, provider: Provider) -> dict[str, Any]:
-    """The body of a streaming request."""
-    body: dict[str, Any] = {"model": request.model.name, **openai_parameters(request, provider), "stream": True, **WITH_USAGE}
+def body_of(request: ModelRequest, provider: Provider, refused: Collection[str] = ()) -> dict[str, Any]:
+    """The body of a streaming request; ``refused``: what the server does not take (``refusals.py``)."""
+    body: dict[str, Any] = {"model": request.model.name, **openai_parameters(request, provider, refused), "stream": True, **WITH_USAGE}
     if request.stop:
         body["stop"] = list(request.stop)
+    body = {name: value for name, value in body.items() if name not in refused}
     if request.model.mode == COMPLETION:
-        return {**body, "prompt": "".join(message.text for message in request.messages)}
+        return {**body, "prompt": "\n\n".join(message.text for message in request.messages)}
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
+    if request.json_schema is not None and "response_format" in refused:
+        body |= _answering_by_tool(request.json_schema)
     return {**body, "messages": [_message(message) for message in request.messages]}
+
+
+def _answering_by_tool(schema: Mapping[str, Any]) -> dict[str, Any]:
+    tool = _tool(ToolSpec(ANSWER_TOOL, ANSWER_INSTRUCTION, schema))
+    return {"tools": [tool], "tool_choice": {"type": "function", "function": {"name": ANSWER_TOOL}}}
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from worker.engine.errors import NodeError, Partial
 from worker.engine.models import CHAT, ModelRef
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
+from worker.engine.spending import NOTHING_SPENT, Spending
 from worker.engine.tools import ToolReference
 from worker.engine.variables import VariablePool, text_of
 from worker.nodes.agent_strategies import STRATEGIES, Session
@@ -45,6 +46,8 @@ class AgentNode:
         self.tools = read_tools(parameters.mapping("tools"))
         self.arguments = read_arguments(parameters, keeps_constants=False, others=STRUCTURED)
         fields.check()
+        self.extras: Mapping[str, Any] = {}
+        self.agent_strategy: Mapping[str, Any] | None = {"name": self.strategy_name, "icon": None}
 
     def _check_strategy(self, fields: Fields, parameters: Fields) -> None:
         if self.strategy is None:
@@ -70,12 +73,15 @@ class AgentNode:
                 said.append(piece)
                 context.stream("text", piece, False)
 
+        session: Session | None = None
         try:
             session = self._session(pool, context, trace, on_text)
             assert self.strategy is not None
             self.strategy(session)
         except NodeError as error:
-            error.partial = Partial(inputs=inputs, process_data={"agent_log": trace.entries()})
+            spent = session.spending if session else NOTHING_SPENT
+            process_data = {"agent_log": trace.entries()}
+            error.tell(Partial(inputs, {}, process_data, spent.total_tokens, self._metadata(trace, spent)))
             raise
         context.stream("text", "", True)
         return self._result("".join(said), session, inputs)
@@ -108,10 +114,12 @@ class AgentNode:
             "files": found.files,
             "json": [*entries, *(found.json or NO_JSON)],
         }
+        spent = session.spending
+        return NodeResult(outputs, inputs, total_tokens=spent.total_tokens, metadata=self._metadata(session.trace, spent))
+
+    def _metadata(self, trace: Trace, spent: Spending) -> dict[str, Any]:
         info = {"icon": None, "agent_strategy": self.strategy_name}
-        metadata = {"tool_info": info, "agent_log": entries, **session.usage.metadata()}
-        total = session.usage.total_tokens + found.usage.total_tokens
-        return NodeResult(outputs, inputs, total_tokens=total, metadata={**metadata, "total_tokens": total})
+        return {"tool_info": info, "agent_log": trace.entries(), **spent.metadata()}
 
 
 class AgentModel:

@@ -21,6 +21,7 @@ from worker.engine.models import (
     Usage,
 )
 from worker.engine.node import NodeContext
+from worker.engine.spending import Spending
 from worker.engine.variables import VariablePool
 from worker.nodes import agent_react as react
 from worker.nodes.agent_tools import Toolset, arguments_of
@@ -42,7 +43,13 @@ class Session:
     context: NodeContext
     #: Hears each piece of the text that is put out.
     on_text: Callable[[str], None]
+    #: Of the agent's own model.
     usage: Usage = field(default_factory=Usage)
+
+    @property
+    def spending(self) -> Spending:
+        """By the model, and by tools that asked models themselves."""
+        return self.tools.found.spending + self.usage.spending
 
     def ask(
         self,
@@ -74,6 +81,7 @@ class Session:
                 step.data = {"tool_name": name, "input": given, "output": observation}
                 return observation
         except NodeError as error:
+            self.tools.found.spending += error.partial.spending
             return f"tool invoke error: {error.message}"
 
 

@@ -13,7 +13,7 @@ from worker.engine.errors import NodeError
 from worker.engine.models import ToolSpec
 from worker.engine.node import NodeContext
 from worker.engine.tool_values import prepare
-from worker.engine.tools import Tool, ToolParameter, ToolReference, UsageMessage
+from worker.engine.tools import Tool, ToolParameter, ToolReference
 from worker.engine.variables import VariablePool, file_from_json, is_file_json
 from worker.nodes.fields import Fields
 from worker.nodes.tool_arguments import Argument, argument_of, kind_and_value
@@ -76,7 +76,7 @@ class Toolset:
         self.found.files += sent.files
         self.found.json += sent.json
         self.found.variables.update(sent.variables)
-        self.found.usage = UsageMessage(self.found.usage.total_tokens + sent.usage.total_tokens)
+        self.found.spending += sent.spending
 
 
 def observation_of(sent: Collected) -> str:

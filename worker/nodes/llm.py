@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from worker.engine.errors import NodeError, Partial
 from worker.engine.models import COMPLETION, USER, Answer, Message, ModelRef, ModelRequest, prompts_json
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
-from worker.engine.variables import ENV, MISSING, VariablePool, plain, to_json
+from worker.engine.variables import ENV, MISSING, File, VariablePool, plain, to_json
 from worker.nodes.fields import Fields
 from worker.nodes.input_variables import InputVariable, read_variables
 from worker.nodes.llm_context import context_text, listed_text
+from worker.nodes.llm_media import WithMedia
 from worker.nodes.llm_prompt import (
     BasicText,
     PromptMessage,
@@ -68,6 +69,7 @@ class LLMNode:
         self._model = read_model(fields.mapping("model"))
         self._model_selector = fields.selector("model_selector")
         self._prompt = read_prompt(fields, self._model.ref.mode)
+        self._completes = self._model.ref.mode == COMPLETION and not isinstance(spec.data.get("prompt_template"), list)
         self._jinja_variables = read_variables(fields.mapping("prompt_config"), "jinja2_variables")
         self._has_memory = bool(fields.value("memory"))
         query = fields.mapping("memory").text("query_prompt_template")
@@ -84,7 +86,7 @@ class LLMNode:
         try:
             return self._ask(asked, pool, context)
         except NodeError as error:
-            error.partial = asked.partial
+            error.tell(asked.partial)
             raise
 
     def _ask(self, asked: Asked, pool: VariablePool, context: NodeContext) -> NodeResult:
@@ -93,21 +95,23 @@ class LLMNode:
         messages = self._messages(asked, pool, context)
         asked.request = self._request(asked.model, messages, pool, context)
         shown = shown_as(self._reasoning_format, lambda text: context.stream(TEXT, text, False), lambda text: context.think(text, False))
-        asked.answer = context.ports.models.stream(asked.request, context.cancellation, shown.take)
-        text, reasoning = shown.finish(asked.answer)
-        outputs = self._outputs(asked.answer, text, reasoning)
+        taking = WithMedia(shown, context.ports.files)
+        asked.answer = context.ports.models.stream(asked.request, context.cancellation, taking.take)
+        text, reasoning = taking.finish(asked.answer)
+        outputs = self._outputs(asked.answer, text, reasoning, taking.files)
         if self._reasoning_format == SEPARATED:
             context.think("", True)
         context.stream(TEXT, "", True)
         told = asked.partial
         return NodeResult(outputs, told.inputs, told.process_data, total_tokens=told.total_tokens, metadata=told.metadata)
 
-    def _outputs(self, answer: Answer, text: str, reasoning: str) -> dict[str, Any]:
-        outputs = {
+    def _outputs(self, answer: Answer, text: str, reasoning: str, files: Sequence[File]) -> dict[str, Any]:
+        outputs: dict[str, Any] = {
             TEXT: text,
             "reasoning_content": reasoning,
             "usage": answer.usage.to_json(),
             "finish_reason": answer.finish_reason,
+            **({"files": list(files)} if files else {}),
         }
         return outputs if self._schema is None else {**outputs, "structured_output": read_structured(text, self._schema)}
 
@@ -126,7 +130,7 @@ class LLMNode:
     def _messages(self, asked: Asked, pool: VariablePool, context: NodeContext) -> Sequence[Message]:
         """The whole prompt; fills the node's inputs on the way."""
         around = self._surroundings(asked, pool, context)
-        if self._model.ref.mode == COMPLETION:
+        if self._completes:
             messages = completion_prompt(self._prompt[0], self._has_memory, around)
         else:
             messages = chat_prompt(self._prompt, self._query, around)

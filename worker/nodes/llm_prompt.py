@@ -104,8 +104,9 @@ class PromptMessage:
 
 def read_prompt(fields: Fields, mode: str) -> tuple[PromptMessage, ...]:
     """``prompt_template``: a list of messages, or in completion mode one text."""
-    # In chat mode, too, a mapping is what an editor leaves behind whose model was changed from one that completes.
-    if mode == COMPLETION or isinstance(fields.data.get("prompt_template"), Mapping):
+    # In either mode the form of the other one is what an editor leaves behind when the model is changed.
+    template = fields.data.get("prompt_template")
+    if isinstance(template, Mapping) or (mode == COMPLETION and not isinstance(template, list)):
         return (PromptMessage(USER, _text(fields.mapping("prompt_template"))),)
     return tuple(_message(item) for item in fields.items("prompt_template"))
 

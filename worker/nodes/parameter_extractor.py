@@ -54,7 +54,7 @@ class ParameterExtractorNode:
             answer = context.ports.models.stream(request, context.cancellation, lambda delta: None)
         except NodeError as error:
             outputs = {"__is_success": 0, "__reason": NO_ANSWER, "__error": pool.masker.text(error.message)}
-            error.partial = Partial(inputs, outputs, self._process_data(request, None))
+            error.tell(Partial(inputs, outputs, self._process_data(request, None)))
             raise
         usage = _unstreamed(answer.usage)
         reason, values = read_values(self._parameters, answer)

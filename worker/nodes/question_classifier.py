@@ -46,7 +46,7 @@ class QuestionClassifierNode:
         try:
             return self._classify(query, pool, context, shown)
         except NodeError as error:
-            error.partial = shown
+            error.tell(shown)
             raise
 
     def _classify(self, query: Any, pool: VariablePool, context: NodeContext, shown: Partial) -> NodeResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,6 +113,12 @@ def list_documents(session: Session, base_id: str) -> list[DocumentFacts]:
     chunks = select(func.count()).where(KnowledgeChunk.document_id == KnowledgeDocument.id).scalar_subquery()
     rows = session.execute(select(KnowledgeDocument, chunks).where(KnowledgeDocument.base_id == base_id).order_by(KnowledgeDocument.name))
     return [DocumentFacts(row.id, row.name, loads(row.details), row.size, number, row.created_at) for row, number in rows]
+
+
+def each_details(session: Session, base_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Of every document of these bases, the oldest first."""
+    found = select(KnowledgeDocument.details).where(KnowledgeDocument.base_id.in_(base_ids))
+    yield from map(loads, session.scalars(found.order_by(KnowledgeDocument.created_at, KnowledgeDocument.id)))
 
 
 def _remove(session: Session, base_id: str, name: str) -> bool:

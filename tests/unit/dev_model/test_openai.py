@@ -1,11 +1,14 @@
 """The words of the OpenAI API, read by that vendor's own client."""
 
+import base64
+import io
 import json
 import time
 
 import jsonschema
 import openai
 import pytest
+from PIL import Image
 
 from app.dev_model.tokens import tokens_of
 
@@ -100,6 +103,30 @@ def test_reasoning_has_a_field_of_its_own_and_thoughts_are_text(client):
     assert message.content == "<think>hm</think>\n\nDone."
     assert [delta.reasoning_content for delta in deltas if hasattr(delta, "reasoning_content")] == ["let ", "me ", "see"]
     assert "".join(delta.content or "" for delta in deltas) == message.content
+
+
+def test_pictures_come_beside_the_text(client):
+    question = asked("Draw [[dev: text=Look. images=2]]")
+    whole = client.chat.completions.create(model="dev", messages=question).choices[0].message
+    chunks = list(client.chat.completions.create(model="dev", messages=question, stream=True))
+
+    streamed = [image for chunk in chunks if chunk.choices for image in getattr(chunk.choices[0].delta, "images", [])]
+    assert (whole.content, whole.images) == ("Look.", streamed)
+    pictures = [base64.b64decode(image["image_url"]["url"].removeprefix("data:image/png;base64,")) for image in streamed]
+    assert [Image.open(io.BytesIO(picture)).size for picture in pictures] == [(16, 16), (16, 16)]
+    assert pictures[0] != pictures[1]
+
+
+def test_a_spoken_answer_has_its_words_beside_it(client):
+    question = asked('Speak [[dev: text="Good morning." sound]]')
+    whole = client.chat.completions.create(model="dev", messages=question).choices[0].message
+    assert (whole.content, whole.audio.transcript) == (None, "Good morning.")
+    assert base64.b64decode(whole.audio.data).startswith(b"RIFF")
+
+    chunks = list(client.chat.completions.create(model="dev", messages=question, stream=True))
+    spoken = [chunk.choices[0].delta.audio for chunk in chunks if chunk.choices and getattr(chunk.choices[0].delta, "audio", None)]
+    assert "".join(piece.transcript or "" for piece in spoken) == "Good morning."
+    assert sum(len(base64.b64decode(piece.data or "")) for piece in spoken) > 1000
 
 
 def test_a_tool_that_is_offered_is_called_with_arguments_that_fit(client):

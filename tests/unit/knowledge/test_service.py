@@ -14,6 +14,7 @@ from worker.engine.knowledge import (
     DatasetNotMapped,
     KnowledgeError,
     MetadataCondition,
+    MetadataField,
     MetadataFilter,
     NoKnowledge,
     RetrievalConfig,
@@ -124,6 +125,37 @@ def test_a_service_is_asked_as_the_public_api_says(world):
             ],
         },
     }
+
+
+def test_the_fields_of_local_documents_are_known(world):
+    world.map_service("external")
+    with world.database.begin() as session:
+        base = knowledge.ensure_base(session, "Handbook")
+        for name, details in {
+            "a.md": {"year": 2023, "kind": "faq", "draft": True},
+            "b.md": {"year": 2024.5, "tags": ["x"], "kind": ""},
+        }.items():
+            knowledge.save_document(session, base.id, make_document(name, "Refunds.", details, world.models))
+        knowledge_maps.map_local(session, "local", base.id)
+
+    found = KnowledgeService(world.database, world.config, world.http, world.models).metadata_fields(["external", "local"])
+    assert found == [
+        MetadataField("year", "number", (2023, 2024.5)),
+        MetadataField("kind", "text", ("faq",)),
+        MetadataField("draft", "text", ("True",)),
+    ]
+
+
+def test_a_field_shows_some_of_its_values_only(world):
+    with world.database.begin() as session:
+        base = knowledge.ensure_base(session, "Many")
+        for number in range(40):
+            knowledge.save_document(session, base.id, make_document(f"{number}.md", "x", {"n": number, "long": "y" * 500}, world.models))
+        knowledge_maps.map_local(session, "many", base.id)
+
+    by_number, long = KnowledgeService(world.database, world.config, world.http, world.models).metadata_fields(["many"])
+    assert len(by_number.values) == 20
+    assert long.values == ("y" * 100,)
 
 
 def test_without_key_and_filter_neither_is_sent(world):

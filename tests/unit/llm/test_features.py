@@ -15,8 +15,8 @@ def test_models_that_see():
 
 def test_models_that_take_a_schema():
     ours = [("openai", name) for name in ("gpt-4o", "gpt-3.5-turbo", "gpt-4-turbo")]
-    models = [*ours, ("anthropic", "claude-3"), ("google", "gemini-2.5-pro")]
-    assert having("json_schema", *models) == ["gpt-4o", "gemini-2.5-pro"]
+    models = [*ours, ("anthropic", "claude-3"), ("anthropic", "claude-2"), ("google", "gemini-2.5-pro"), ("deepseek", "deepseek-chat")]
+    assert having("json_schema", *models) == ["gpt-4o", "claude-3", "gemini-2.5-pro"]
 
 
 def test_models_that_read_documents():

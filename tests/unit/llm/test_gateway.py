@@ -1,5 +1,6 @@
 """Calls of models over real HTTP: answers, faults, time-outs, retries and stops, by both SDKs."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ import pytest
 
 from tests.services.models import DevModel
 from tests.unit.llm.asking import ANTHROPIC, BOTH, OPENAI, Asking, gateway_to
+from worker.config import Config, ConfigError
 from worker.engine.errors import RunStopped
 from worker.engine.models import (
     NOT_INITIALIZED,
@@ -22,6 +24,8 @@ from worker.engine.models import (
 )
 from worker.llm import retrying
 from worker.llm.gateway import ModelGateway
+from worker.llm.providers import no_providers
+from worker.model_providers import gateway as open_gateway
 
 WEATHER = ToolSpec("weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
 
@@ -82,9 +86,72 @@ def test_tokens_that_nobody_counted_are_estimated(gateway, provider):
 
 
 @pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize("counted", ["prompt_tokens=0", "completion_tokens=0"])
+def test_what_a_provider_leaves_out_of_its_count_is_estimated(gateway, provider, counted):
+    usage = Asking(gateway).ask(provider, "Count me in.", f'{counted} text="one two three four"').usage
+    assert min(usage.prompt_tokens, usage.completion_tokens) > 0
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+
+
+@pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize("script", ["drop_after=3", "error_after=3", "hang_after=3", "garbage_after=3"])
+def test_an_answer_that_breaks_off_costs_what_came_of_it(gateway, server, provider, script):
+    error = failure(Asking(gateway), provider, f"{script} tokens=10")
+    assert error.partial.total_tokens > 3
+    assert (error.partial.spending.total_price > 0, error.partial.metadata["currency"]) == (provider == OPENAI, "USD")
+
+
+@pytest.mark.parametrize("script", ["status=400", "drop", "hang", "garbage"])
+def test_a_call_without_an_answer_costs_nothing(gateway, server, script):
+    assert failure(Asking(gateway), OPENAI, script).partial.total_tokens == 0
+
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+SONNET_4_5, SONNET_3_5 = "claude-sonnet-4-5-20250929", "claude-3-5-sonnet-20241022"
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "script"),
+    [
+        (OPENAI, "gpt-4o-mini", "usage"),
+        (OPENAI, "gpt-4.1-mini", "refuses=response_format"),
+        (ANTHROPIC, SONNET_4_5, "usage"),
+        (ANTHROPIC, SONNET_3_5, "usage"),
+        (ANTHROPIC, SONNET_4_5, "refuses=output_config"),
+    ],
+)
+def test_an_answer_of_a_schema_streams_as_text_however_it_is_asked_for(shared_dev_model, provider, name, script):
+    with gateway_to(shared_dev_model) as gateway:
+        asking = Asking(gateway)
+        answer = asking.ask(provider, "Where?", script, name=name, json_schema=SCHEMA)
+    assert isinstance(json.loads(answer.text)["city"], str)
+    assert (asking.heard, answer.tool_calls) == (answer.text, ())
+    assert len(asking.deltas) > 1
+    assert answer.finish_reason in ("stop", "end_turn")
+
+
+@pytest.mark.parametrize(("provider", "refused"), [(OPENAI, "stream_options"), (OPENAI, "temperature,seed"), (ANTHROPIC, "top_k")])
+def test_what_a_server_refuses_it_is_asked_without(shared_dev_model, server, provider, refused):
+    with gateway_to(shared_dev_model) as gateway:
+        for _ in range(2):
+            parameters = {"temperature": 0.5, "seed": 1, "top_k": 5}
+            answer = Asking(gateway).ask(provider, "Hi.", f"refuses={refused} text=Fine.", parameters=parameters)
+            assert answer.text == "Fine."
+    assert len(server.calls()) == len(refused.split(",")) + 2
+
+
+@pytest.mark.parametrize("provider", BOTH)
 def test_thoughts_of_a_model_are_told_apart_from_its_text(gateway, provider):
     answer = Asking(gateway).ask(provider, "", 'reasoning="let me see" text="Done."')
     assert (answer.reasoning, answer.text) == ("let me see", "Done.")
+
+
+def test_a_model_answers_with_pictures_and_sounds(gateway):
+    answer = Asking(gateway).ask(OPENAI, "Draw.", 'text="Look here." images=2 sound')
+    assert answer.text == "Look here."
+    assert [media.mime_type for media in answer.media] == ["image/png", "image/png", "audio/wav"]
+    assert all(media.content.startswith(b"\x89PNG") for media in answer.media[:2])
+    assert answer.media[2].content.startswith(b"RIFF")
 
 
 @pytest.mark.parametrize("provider", BOTH)
@@ -221,6 +288,16 @@ def test_a_connection_serves_one_call_after_the_other(gateway, server):
         Asking(gateway).ask(OPENAI, "Hi.")
     client = gateway._client(ModelRef(OPENAI, "gpt-4o-mini"))
     assert len(client._http._transport._pool.connections) == 1
+
+
+def test_media_go_by_address_if_the_deployment_says_so():
+    environ = {"PENSTOCK_PROVIDER_OPENAI_API_KEY": "k"}
+    for setting, by_address in (("", False), ("base64", False), ("url", True)):
+        config = Config.from_env({"PENSTOCK_MULTIMODAL_SEND_FORMAT": setting} if setting else {})
+        made = open_gateway(config, environ, no_providers)
+        assert made.features(ModelRef(OPENAI, "gpt-4o")).by_address is by_address
+    with pytest.raises(ConfigError, match="PENSTOCK_MULTIMODAL_SEND_FORMAT"):
+        Config.from_env({"PENSTOCK_MULTIMODAL_SEND_FORMAT": "fax"})
 
 
 def test_a_provider_without_a_key_says_what_to_do(gateway):

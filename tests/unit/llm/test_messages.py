@@ -66,6 +66,26 @@ def test_anthropic_gets_system_texts_apart_and_turns_in_turn():
     assert [(block["tool_use_id"], block["content"]) for block in results["content"]] == [("1", "one"), ("2", "two")]
 
 
+NOTE = MediaPart(File("document", "local_file", "a.md", ".md", "text/markdown", 3), "low", "# Ü".encode())
+
+
+def test_anthropic_reads_texts_as_texts_and_other_papers_as_they_are():
+    [message] = anthropic_messages.body_of(request(Message("user", (PAPER, NOTE))))["messages"]
+    assert [block["source"] for block in message["content"]] == [
+        {"type": "base64", "media_type": "application/pdf", "data": "YWJj"},
+        {"type": "text", "media_type": "text/plain", "data": "# Ü"},
+    ]
+    assert [block["title"] for block in message["content"]] == ["a.pdf", "a.md"]
+
+
+def test_media_by_address_are_sent_as_addresses():
+    part = MediaPart(PICTURE.file, "low", url="https://a.example/a.png")
+    openai = openai_messages.body_of(request(Message("user", (part,))), Provider("x", "openai"))["messages"][0]["content"]
+    anthropic = anthropic_messages.body_of(request(Message("user", (part,))))["messages"][0]["content"]
+    assert openai[0]["image_url"]["url"] == "https://a.example/a.png"
+    assert anthropic[0]["source"] == {"type": "url", "url": "https://a.example/a.png"}
+
+
 def test_anthropic_is_never_without_a_question():
     assert anthropic_messages.body_of(request(Message.of("system", "x")))["messages"][0]["role"] == "user"
 

@@ -1,7 +1,7 @@
 import pytest
 
 from worker.engine.models import Message, ModelRef, ModelRequest
-from worker.llm.parameters import anthropic_parameters, openai_parameters
+from worker.llm.parameters import anthropic_parameters, openai_parameters, unsent_of
 from worker.llm.providers import Provider
 
 SCHEMA = {"type": "object"}
@@ -56,10 +56,77 @@ def test_a_schema_of_the_node_wins():
     assert found["response_format"]["json_schema"] == {"name": "llm_response", "schema": SCHEMA}
 
 
+OLD_CLAUDE = "claude-3-7-sonnet-20250219"
+
+
 def test_anthropic_wants_a_limit():
-    assert anthropic_parameters({"temperature": 1, "response_format": "text"}) == {"temperature": 1.0, "max_tokens": 4096}
+    assert anthropic_parameters(OLD_CLAUDE, {"temperature": 1, "response_format": "text"}) == {"temperature": 1.0, "max_tokens": 4096}
+    assert anthropic_parameters(OLD_CLAUDE, {"max_tokens_to_sample": "50"}, ["max_tokens"]) == {"max_tokens": 50}
 
 
 def test_anthropic_thinks_within_its_limit_and_without_sampling():
-    found = anthropic_parameters({"thinking": True, "thinking_budget": 2000, "max_tokens": 100, "temperature": 0.2})
+    found = anthropic_parameters(OLD_CLAUDE, {"thinking": True, "thinking_budget": 2000, "max_tokens": 100, "temperature": 0.2})
     assert found == {"thinking": {"type": "enabled", "budget_tokens": 2000}, "max_tokens": 2001}
+
+
+@pytest.mark.parametrize(
+    "name", ["claude-opus-4-7", "claude-sonnet-5", "claude-haiku-5-5", "claude-opus-10-1", "anthropic.claude-opus-4-8-v1:0"]
+)
+def test_newer_models_of_anthropic_think_as_they_see_fit_and_take_no_sampling(name):
+    found = anthropic_parameters(name, {"thinking": True, "thinking_budget": 2000, "temperature": 0.2, "top_k": 5, "effort": "low"})
+    thinking = {"type": "adaptive", "display": "summarized"}
+    assert found == {"max_tokens": 4096, "thinking": thinking, "output_config": {"effort": "low"}}
+
+
+@pytest.mark.parametrize(
+    "name", ["claude-sonnet-4-5-20250929", "claude-opus-4-1-20250805", "claude-sonnet-4-20250514", "claude-3-5-haiku-latest"]
+)
+def test_older_models_of_anthropic_take_sampling(name):
+    assert anthropic_parameters(name, {"temperature": 0.2})["temperature"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("thinking", "made"),
+    [
+        (False, {}),
+        ("yes", {}),
+        ({"type": "disabled"}, {}),
+        ({"type": "enabled", "budget_tokens": 5000}, {"thinking": {"type": "enabled", "budget_tokens": 5000}}),
+    ],
+)
+def test_thinking_may_be_written_as_the_api_has_it(thinking, made):
+    assert anthropic_parameters(OLD_CLAUDE, {"thinking": thinking}) == {"max_tokens": 4096, **made}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sent"),
+    [
+        ({"temperature": "hot"}, {"temperature": "hot"}),
+        ({"metadata": 5}, {"metadata": 5}),
+        ({"max_tokens": "many"}, {"max_tokens": "many"}),
+        ({"thinking": True, "thinking_budget": {"a": 1}}, {"max_tokens": 4096, "thinking": {"type": "enabled", "budget_tokens": 1024}}),
+    ],
+)
+def test_values_of_the_wrong_type_are_the_providers_to_refuse(parameters, sent):
+    assert anthropic_parameters(OLD_CLAUDE, parameters) == {"max_tokens": 4096, **sent}
+
+
+def test_a_refused_limit_goes_under_its_new_name():
+    request = ModelRequest(ModelRef("x", "m"), [Message.of("user", "x")], {"max_tokens": 5, "top_k": 3, "seed": 1})
+    assert openai_parameters(request, Provider("x", "openai-compatible"), {"max_tokens", "top_k"}) == {
+        "max_completion_tokens": 5,
+        "seed": 1,
+    }
+
+
+def test_what_of_a_document_reaches_no_provider_is_known():
+    given = {
+        "top_k": 5,
+        "temperature": 1,
+        "max_output_tokens": 9,
+        "enable_thinking": False,
+        "seed": None,
+        "response_format": "text",
+        "mood": "x",
+    }
+    assert unsent_of(given, {"temperature": 1, "max_tokens": 9, "response_format": {}}) == {"top_k", "mood"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from worker.engine.errors import NodeError
 from worker.engine.events import ROOT
+from worker.engine.file_types import detect_type
 from worker.engine.inbox import Inbox
 from worker.engine.memory import SystemClock
 from worker.engine.models import Models
@@ -18,7 +20,9 @@ from worker.engine.variables import File, VariablePool, remote_address
 class StoredFiles:
     """The files of a test, by their names."""
 
-    url = staticmethod(remote_address)
+    @staticmethod
+    def url(file: File) -> str:
+        return f"https://files/{file.related_id}" if file.related_id else remote_address(file)
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
         self._contents = contents
@@ -27,6 +31,10 @@ class StoredFiles:
         if file.filename not in self._contents:
             raise NodeError(f"{file.filename} is gone.", error_type="FileFetchError")
         return self._contents[file.filename]
+
+    def save(self, content: bytes, *, extension: str, mime_type: str) -> File:
+        name, kind = uuid.uuid4().hex, detect_type(extension, mime_type)
+        return File(kind, "tool_file", f"{name}{extension}", extension, mime_type, len(content), related_id=name)
 
 
 def context_of(models: Models, *, contents: Mapping[str, bytes] | None = None, inbox: Inbox | None = None) -> NodeContext:

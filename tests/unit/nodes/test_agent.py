@@ -1,10 +1,13 @@
+from decimal import Decimal
+
 import pytest
 
 from tests.unit.nodes.tooling import ScriptedTool, World, call, said
-from worker.engine.errors import GraphError, NodeError
+from worker.engine.errors import GraphError, NodeError, Partial
 from worker.engine.models import ModelError
 from worker.engine.node import NodeSpec
-from worker.engine.tools import BlobMessage, JSONMessage, ToolParameter, VariableMessage
+from worker.engine.spending import Spending
+from worker.engine.tools import BlobMessage, JSONMessage, TextMessage, ToolParameter, UsageMessage, VariableMessage
 from worker.nodes.agent import AgentNode
 from worker.nodes.registry import Registry
 
@@ -99,6 +102,44 @@ def test_usage_adds_up_over_the_rounds():
     assert result.outputs["usage"]["total_price"] == "0.002"
     assert result.metadata["total_tokens"] == 32
     assert result.metadata["currency"] == "USD"
+
+
+def spending_tool(tokens, price):
+    """A tool that is a workflow, which asks models itself."""
+    return ScriptedTool(answer=lambda given: [TextMessage("42"), UsageMessage(Spending(tokens, Decimal(price), "USD"))])
+
+
+def test_what_tools_used_and_cost_is_added():
+    calls = [call("echo", "{}", "c1"), call("echo", "{}", "c2")]
+    world = World(said("", *calls, tokens=10), said("ok", tokens=20))
+    world.tools.add(spending_tool(100, "0.5"))
+    result = run(world, tools=[declared()])
+
+    assert result.total_tokens == result.metadata["total_tokens"] == 11 + 21 + 2 * 100
+    assert (result.metadata["total_price"], result.metadata["currency"]) == ("1.002", "USD")
+    assert result.outputs["usage"]["total_tokens"] == 32
+
+
+def test_what_a_failing_agent_had_used_counts():
+    world = World(said("", call("echo", "{}"), tokens=10), ModelError("quota"))
+    world.tools.add(spending_tool(100, "0.5"))
+    with pytest.raises(ModelError) as caught:
+        run(world, tools=[declared()])
+
+    partial = caught.value.partial
+    assert (partial.total_tokens, partial.metadata["total_price"]) == (111, "0.501")
+    assert [entry["label"] for entry in partial.metadata["agent_log"]] == ["ROUND 1", "m-1 Thought", "CALL echo", "ROUND 2", "m-1 Thought"]
+
+
+def test_what_a_failing_tool_had_used_counts():
+    def broken(given):
+        raise NodeError("no answer", partial=Partial.costing(Spending(7, Decimal("0.25"), "USD")))
+
+    world = World(said("", call("echo", "{}"), tokens=10), said("ok", tokens=20))
+    world.tools.add(ScriptedTool(answer=broken))
+    result = run(world, tools=[declared()])
+
+    assert (result.total_tokens, result.metadata["total_price"]) == (39, "0.252")
 
 
 @pytest.mark.parametrize(
@@ -318,3 +359,7 @@ def test_mistakes_are_found_at_import(changes, path):
 
 def test_the_tools_of_an_agent_are_known_before_it_runs():
     assert [str(reference) for reference in node(tools=[declared(), declared("other")]).tool_references] == ["echo/echo", "echo/other"]
+
+
+def test_the_start_of_an_agent_names_its_strategy():
+    assert (node("ReAct").extras, node("ReAct").agent_strategy) == ({}, {"name": "ReAct", "icon": None})

@@ -1,4 +1,5 @@
 import time
+from contextlib import closing
 
 import pytest
 
@@ -358,3 +359,29 @@ def test_a_trace_that_the_workflow_sets_is_kept(world):
     world.run(headers="Traceparent: 00-1-2-00")
 
     assert world.web.seen[0].headers["traceparent"] == "00-1-2-00"
+
+
+def test_credentials_do_not_show_wherever_the_node_writes_them(world):
+    world.web.routes["/status"] = status(500)
+    error = world.fail(
+        method="post",
+        url="/status?access_token=tok3n-in-url",
+        headers="X-API-Key: tok3n-in-header",
+        params="key: tok3n-in-parameter",
+        body={"type": "x-www-form-urlencoded", "data": [{"type": "text", "key": "password", "value": "tok3n-in-form"}]},
+    )
+
+    sent = world.web.seen[0]
+    assert all(word in f"{sent.target} {sent.header_lines} {sent.body!r}" for word in ("url", "header", "parameter", "form"))
+    assert "tok3n-in" not in error.message + error.partial.process_data["request"]
+
+
+@pytest.mark.parametrize(
+    ("method", "is_keyed"), [("post", True), ("put", True), ("patch", True), ("delete", True), ("get", False), ("head", False)]
+)
+def test_calls_that_write_have_a_key_for_the_operator_to_send(world, method, is_keyed):
+    with closing(GuardedClient(("127.0.0.1",), sends_idempotency_keys=True)) as client:
+        result = HTTPWorld(world.web, client).run(method=method)
+
+    assert world.web.seen[0].headers.get("idempotency-key") == (f"{RUN_ID}:h" if is_keyed else None)
+    assert "idempotency" not in result.process_data["request"].lower()

@@ -1,5 +1,6 @@
 """nodes.md section 6.11."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,11 @@ from worker.engine.errors import GraphError, NodeError
 from worker.engine.events import ROOT
 from worker.engine.inbox import Inbox
 from worker.engine.knowledge import (
+    METADATA_OPERATORS,
     Dataset,
     DatasetNotMapped,
     MetadataCondition,
+    MetadataField,
     MetadataFilter,
     NoKnowledge,
     Passage,
@@ -19,10 +22,11 @@ from worker.engine.knowledge import (
     Weights,
 )
 from worker.engine.memory import SystemClock
-from worker.engine.models import Answer, ModelRef, NoModels, ToolCall, Usage
+from worker.engine.models import Answer, Features, ModelError, ModelRef, NoModels, ToolCall, Usage
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
 from worker.engine.ports import Ports
 from worker.engine.variables import VariablePool
+from worker.llm.memory import ScriptedModels
 from worker.nodes.knowledge_retrieval import KnowledgeRetrievalNode
 from worker.nodes.registry import Registry
 
@@ -41,13 +45,20 @@ LOCAL = Passage(
 EXTERNAL = Passage(Dataset("d2", "k-1"), "退款", 0.5, "a.md", "a.md", "external", metadata={"url": "https://docs.example/a"})
 
 
+FIELDS = [MetadataField("kind", "text", ("faq", "manual")), MetadataField("year", "number", (2023, 2024))]
+
+
 class ScriptedKnowledge:
-    def __init__(self, passages: Sequence[Passage] = ()) -> None:
+    def __init__(self, passages: Sequence[Passage] = (), fields: Sequence[MetadataField] = ()) -> None:
         self.passages = list(passages)
+        self.fields = list(fields)
         self.asked: list[tuple[list[str], str, RetrievalConfig]] = []
 
     def describe(self, dataset_ids):
         return [Dataset(dataset_id, dataset_id.upper()) for dataset_id in dataset_ids]
+
+    def metadata_fields(self, dataset_ids):
+        return self.fields
 
     def retrieve(self, dataset_ids, query, config, cancellation):
         self.asked.append((list(dataset_ids), query, config))
@@ -200,7 +211,7 @@ def test_values_of_a_manual_filter_are_rendered():
     blank = {"name": "kind", "comparison_operator": "empty", "value": None}
     found = asked(**filtering(YEAR, blank, {"name": "n", "comparison_operator": ">", "value": 5}))
 
-    conditions = [MetadataCondition("year", "=", "2024"), MetadataCondition("kind", "empty"), MetadataCondition("n", ">", 5)]
+    conditions = [MetadataCondition("year", "=", 2024), MetadataCondition("kind", "empty"), MetadataCondition("n", ">", 5)]
     assert found.filter == MetadataFilter("or", conditions)
 
 
@@ -208,9 +219,132 @@ def test_a_condition_without_a_value_is_none():
     assert asked(**filtering({"name": "kind", "comparison_operator": "is"})).filter is None
 
 
-@pytest.mark.parametrize("mode", ["disabled", "automatic"])
-def test_only_the_manual_mode_filters(mode):
-    assert asked(**filtering(YEAR, metadata_filtering_mode=mode)).filter is None
+def test_a_filter_that_is_switched_off_filters_nothing():
+    assert asked(**filtering(YEAR, metadata_filtering_mode="disabled")).filter is None
+
+
+@pytest.mark.parametrize(
+    ("value", "rendered"),
+    [
+        ("{{#start.year#}}", 2024),
+        ("from {{#start.year#}}", "from 2024"),
+        ("  {{#start.kind#}}\r\n and\tmore ", "faq and more"),
+        (["{{#start.kind#}}", 7], ["faq", 7]),
+        ("{{#start.gone#}}", "start.gone"),
+        (2.5, 2.5),
+        ("", ""),
+    ],
+)
+def test_values_of_conditions_keep_what_they_are(value, rendered):
+    found = asked(**filtering({"name": "year", "comparison_operator": "is", "value": value}))
+    assert found.filter.conditions == [MetadataCondition("year", "is", rendered)]
+
+
+@pytest.mark.parametrize("operator", METADATA_OPERATORS)
+def test_every_operator_may_be_named(operator):
+    found = asked(**filtering({"name": "year", "comparison_operator": operator, "value": "x"}))
+    assert found.filter.conditions[0].operator == operator
+
+
+# ---- conditions by a model
+
+AUTOMATIC = {
+    "metadata_filtering_mode": "automatic",
+    "metadata_model_config": {"provider": "openai", "name": "gpt", "mode": "chat", "completion_params": {"temperature": 0}},
+}
+
+
+def derived(answer: str, *, fields: Sequence[MetadataField] = FIELDS, features: Features | None = None, **data: Any):
+    """The filter that came of an answer, the model that gave it, and the node's result."""
+    knowledge, models = ScriptedKnowledge([LOCAL], fields), ScriptedModels([Answer(answer, usage=Usage(5, 2))], features=features)
+    result = run(knowledge, models, **{**AUTOMATIC, **data})
+    return knowledge.asked[0][2].filter, models, result
+
+
+def conditions(*found: dict[str, Any]) -> str:
+    return json.dumps({"conditions": found})
+
+
+KIND = {"name": "kind", "comparison_operator": "is", "value": "faq"}
+
+
+def test_in_automatic_mode_a_model_makes_the_conditions():
+    year = {"name": "year", "comparison_operator": "≥", "value": 2024}
+    found, models, result = derived(conditions(KIND, year))
+
+    assert found == MetadataFilter("or", [MetadataCondition("kind", "is", "faq"), MetadataCondition("year", "≥", 2024)])
+    [request] = models.requests
+    assert (request.model, request.parameters) == (ModelRef("openai", "gpt"), {"temperature": 0})
+    asked_for = request.messages[-1].text
+    assert all(word in asked_for for word in ("refund?", "kind", "manual", "year", "2023"))
+    assert (result.total_tokens, result.metadata["total_tokens"], result.process_data["usage"]["total_tokens"]) == (7, 7, 7)
+
+
+def test_the_document_says_how_the_conditions_are_joined():
+    found, _, _ = derived(conditions(KIND), metadata_filtering_conditions={"logical_operator": "and", "conditions": []})
+    assert found.logic == "and"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"<think>year?</think>```json\n{conditions(KIND)}\n```",
+        json.dumps([KIND]),
+        json.dumps(KIND),
+        json.dumps([{"metadata_field_name": "kind", "comparison_operator": "is", "metadata_field_value": "faq"}]),
+        conditions(KIND, {"name": "author", "comparison_operator": "is", "value": "x"}, {**KIND, "comparison_operator": "~"}),
+        conditions(KIND, {**KIND, "value": {"a": 1}}, {**KIND, "value": None}, {"name": "kind"}),
+        conditions(KIND)[:-2] + ",]}",
+    ],
+)
+def test_answers_are_read_as_far_as_they_make_sense(answer):
+    assert derived(answer)[0] == MetadataFilter("or", [MetadataCondition("kind", "is", "faq")])
+
+
+@pytest.mark.parametrize("answer", ["", "I do not know.", "{}", "[]", conditions(), "5", '{"conditions": "none"}'])
+def test_without_conditions_nothing_is_left_out(answer):
+    assert derived(answer)[0] is None
+
+
+def test_conditions_on_nothing_need_no_value():
+    assert derived(conditions({"name": "kind", "comparison_operator": "not empty"}))[0].conditions == [
+        MetadataCondition("kind", "not empty")
+    ]
+
+
+def test_a_model_that_takes_a_schema_is_given_one():
+    request = derived(conditions(KIND), features=Features(json_schema=True))[1].requests[0]
+    item = request.json_schema["properties"]["conditions"]["items"]["properties"]
+    assert item["name"]["enum"] == ["kind", "year"]
+    assert derived(conditions(KIND))[1].requests[0].json_schema is None
+
+
+def test_where_documents_have_no_fields_no_model_is_asked():
+    found, models, result = derived(conditions(KIND), fields=[])
+    assert (found, models.requests, result.total_tokens) == (None, [], 0)
+
+
+def test_a_completion_model_is_asked_with_one_text():
+    model = {**AUTOMATIC["metadata_model_config"], "mode": "completion"}
+    [message] = derived(conditions(KIND), metadata_model_config=model)[1].requests[0].messages
+    assert message.role == "user"
+
+
+def test_automatic_without_a_model_fails_the_node():
+    with pytest.raises(NodeError, match="names no model"):
+        run(ScriptedKnowledge([], FIELDS), **{**AUTOMATIC, "metadata_model_config": None})
+
+
+def test_a_model_that_fails_fails_the_node():
+    with pytest.raises(NodeError, match="quota"):
+        run(ScriptedKnowledge([], FIELDS), ScriptedModels([ModelError("quota")]), **AUTOMATIC)
+
+
+def test_choosing_and_filtering_are_both_paid_for():
+    knowledge = ScriptedKnowledge([LOCAL], FIELDS)
+    choice = Answer("", tool_calls=(ToolCall("c", "knowledge_base_2", "{}"),), usage=Usage(5, 2))
+    result = run(knowledge, ScriptedModels([choice, Answer(conditions(KIND), usage=Usage(10, 3))]), **{**SINGLE, **AUTOMATIC})
+    assert (result.total_tokens, result.process_data["usage"]["prompt_tokens"]) == (20, 15)
 
 
 SINGLE = {

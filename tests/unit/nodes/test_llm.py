@@ -1,13 +1,21 @@
 """nodes.md section 6.4."""
 
+import json
+from dataclasses import replace
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.unit.nodes.model_world import context_of, picture, pool_of
 from worker.engine.errors import GraphError, NodeError
-from worker.engine.models import Answer, Features, MediaPart, ModelError, NoModels, TextPart, Usage
+from worker.engine.models import Answer, Delta, Features, Media, MediaPart, ModelError, NoModels, TextPart, Usage
 from worker.engine.node import NodeSpec
 from worker.engine.variables import File, Secret
+from worker.llm import anthropic_messages, openai_messages
 from worker.llm.memory import ScriptedModels
+from worker.llm.parameters import ANTHROPIC_PARAMETERS, OPENAI_PARAMETERS
+from worker.llm.providers import Provider
 from worker.nodes.llm import LLMNode
 from worker.nodes.registry import Registry
 
@@ -159,6 +167,68 @@ def test_files_that_a_model_cannot_take_are_left_out():
     assert ran.models.requests[0].messages[-1].parts == (TextPart("About boats, 4?"),)
 
 
+@pytest.mark.parametrize(
+    ("kind", "extension", "mime_type"),
+    [("audio", ".mp3", "audio/mpeg"), ("video", ".mp4", "video/mp4"), ("document", ".pdf", "application/pdf")],
+)
+def test_vision_sends_every_kind_of_file_that_the_model_takes(kind, extension, mime_type):
+    file = File(kind, "local_file", f"a{extension}", extension, mime_type, 3)
+    vision = {"enabled": True, "configs": {"variable_selector": ["sys", "files"], "detail": "high"}}
+    for takes in (True, False):
+        models = ScriptedModels(features=Features(**{kind: takes}))
+        ran = Ran(
+            models,
+            contents={file.filename: b"abc"},
+            start={"file": file},
+            vision={**vision, "configs": {"variable_selector": ["start", "file"]}},
+        )
+        assert [part.file.type for part in models.requests[0].messages[-1].media] == ([kind] if takes else [])
+        assert ran.result.inputs["#files#"] == [file]
+
+
+def test_a_list_of_messages_is_one_text_for_a_model_that_completes():
+    ran = Ran(model={**MODEL, "mode": "completion"})
+    assert ran.messages == [("system", "Be brief."), ("user", "About boats, 4?")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"role": "user"},
+        {"role": "user", "text": None},
+        {"role": "user", "text": "", "edition_type": "basic", "jinja2_text": "unused"},
+        {"role": "assistant", "text": "{{#context#}}"},
+        {"role": "user", "text": "{{#start.nothing#}}"},
+    ],
+)
+def test_messages_that_come_to_nothing_are_left_out(message):
+    assert Ran(start={"nothing": None}, prompt_template=[*PROMPT, message]).messages == [
+        ("system", "Be brief."),
+        ("user", "About boats, 4?"),
+    ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+NAMES = st.sampled_from(
+    [*OPENAI_PARAMETERS, *ANTHROPIC_PARAMETERS, "thinking", "thinking_budget", "effort", "stop", "json_schema", "max_output_tokens"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(NAMES | st.text(max_size=5), JSON | st.just("{{#start.q#}} {{#start.none#}}"), max_size=4))
+def test_no_parameter_of_a_document_keeps_a_request_from_being_made(given_parameters):
+    request = Ran(model={**MODEL, "completion_params": given_parameters}).models.requests[0]
+    for provider in (Provider("openai", "openai"), Provider("google", "openai-compatible"), Provider("x", "openai-compatible")):
+        json.dumps(openai_messages.body_of(request, provider))
+    for name in ("claude-3-5-sonnet", "claude-opus-5"):
+        json.dumps(anthropic_messages.body_of(replace(request, model=replace(request.model, name=name))))
+
+
 def test_a_memory_adds_its_query():
     memory = {"window": {"enabled": False}, "query_prompt_template": "And {{#start.q#}}?"}
     assert Ran(memory=memory).messages[-1] == ("user", "And boats?")
@@ -284,3 +354,53 @@ def test_a_chosen_model_must_be_of_the_same_mode():
 def test_wrong_configurations_are_refused(data):
     with pytest.raises(GraphError):
         LLMNode(spec(**data))
+
+
+# ---- pictures and sounds in answers
+
+
+class Drawing(ScriptedModels):
+    """Says a word, draws, says another word."""
+
+    def __init__(self, *media, words=("Look: ", " Nice.")):
+        super().__init__()
+        self._media = media
+        self._words = words
+
+    def stream(self, request, cancellation, on_delta):
+        deltas = [Delta(self._words[0]), *(Delta(media=media) for media in self._media), Delta(self._words[1])]
+        for delta in deltas:
+            on_delta(delta)
+        return Answer("".join(self._words), media=self._media, usage=USAGE, finish_reason="stop")
+
+
+PNG = Media("image/png", b"\x89PNG")
+
+
+def test_pictures_are_stored_and_named_in_the_text_where_they_came():
+    ran = Ran(Drawing(PNG))
+    [file] = ran.outputs["files"]
+    assert (file.type, file.transfer_method, file.extension, file.mime_type, file.size) == ("image", "tool_file", ".png", "image/png", 4)
+    link = f"![{file.filename}](https://files/{file.related_id})"
+    assert ran.outputs["text"] == f"Look: {link} Nice."
+    assert ran.chunks == [("text", "Look: ", False), ("text", link, False), ("text", " Nice.", False), ("text", "", True)]
+
+
+def test_other_media_are_links_and_what_the_provider_keeps_is_not_fetched():
+    ran = Ran(Drawing(Media("audio/wav", b"RIFF"), Media("image/png", url="https://vendor.example/b/a.png?x=1")))
+    sound, picture = ran.outputs["files"]
+    assert (sound.type, sound.extension) == ("audio", ".wav")
+    assert (picture.transfer_method, picture.remote_url, picture.filename) == ("remote_url", "https://vendor.example/b/a.png?x=1", "a.png")
+    assert ran.outputs["text"] == (
+        f"Look: [{sound.filename}](https://files/{sound.related_id})![a.png](https://vendor.example/b/a.png?x=1) Nice."
+    )
+
+
+def test_without_media_there_are_no_files():
+    assert "files" not in Ran(ScriptedModels(["ok"])).outputs
+
+
+def test_separated_thoughts_leave_pictures_in_the_text():
+    ran = Ran(Drawing(PNG, words=("<think>hm</think>", " Nice.")), reasoning_format="separated")
+    assert (ran.outputs["reasoning_content"], len(ran.outputs["files"])) == ("hm", 1)
+    assert ran.outputs["text"] == f"![{ran.outputs['files'][0].filename}](https://files/{ran.outputs['files'][0].related_id}) Nice."

@@ -92,3 +92,42 @@ def test_thoughts_are_heard_as_they_arrive_wherever_they_come_from():
     for delta in (Delta(reasoning="hm "), Delta("<thi"), Delta("nk>let me"), Delta(" see</th"), Delta("ink>Yes."), Delta(" Or no.")):
         shown.take(delta)
     assert (heard, thoughts) == (["Yes.", " Or no."], ["hm ", "let me", " see"])
+
+
+def thoughts_told(deltas):
+    heard, thoughts = [], []
+    shown = shown_as(SEPARATED, heard.append, thoughts.append)
+    for delta in deltas:
+        shown.take(delta)
+    text, reasoning = shown.finish(Answer("".join(delta.text for delta in deltas), "".join(delta.reasoning for delta in deltas)))
+    return "".join(heard), "".join(thoughts), text, reasoning
+
+
+pieces = st.lists(
+    st.one_of(
+        st.builds(Delta, text=st.sampled_from(["<think>", "</think>", "<th", "ink>", "</", "a", " ", "\n\n", "b"])),
+        st.builds(Delta, reasoning=st.sampled_from(["hm", " ", "\n"])),
+    ),
+    max_size=10,
+)
+
+
+@settings(max_examples=200)
+@given(pieces)
+def test_all_that_arrives_is_told_as_text_or_as_thought(deltas):
+    heard, thoughts, text, reasoning = thoughts_told(deltas)
+    assert "".join(heard.split()) == "".join(text.split())
+    assert sorted("".join(thoughts.split())) == sorted("".join(reasoning.split()))
+
+
+@settings(max_examples=200)
+@given(pieces)
+def test_tagged_text_is_what_was_shown_and_every_block_is_closed(deltas):
+    heard = []
+    shown = shown_as(TAGGED, heard.append, unheard)
+    for delta in deltas:
+        shown.take(delta)
+    text, reasoning = shown.finish(Answer("".join(delta.text for delta in deltas), "".join(delta.reasoning for delta in deltas)))
+    assert ("".join(heard), reasoning) == (text, "")
+    written = sum(delta.text.count("<think>") for delta in deltas)
+    assert text.count("<think>\n") - text.count("\n</think>") in range(-len(deltas), written + 1)

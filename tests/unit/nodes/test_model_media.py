@@ -20,6 +20,20 @@ def test_only_what_the_model_takes_becomes_a_part():
     assert media_parts([picture(), SOUND], "low", Features(vision=False, audio=True), STORE) == (MediaPart(SOUND, "low", b"mp3"),)
 
 
+FILM = File("video", "local_file", "a.mp4", ".mp4", "video/mp4", 3)
+
+
+def test_pictures_and_films_may_be_sent_by_their_address():
+    features, store = Features(vision=True, audio=True, video=True, by_address=True), StoredFiles({"a.mp3": b"mp3"})
+    remote = replace(picture(), transfer_method="remote_url", remote_url="https://pictures.example/a.png")
+    stored = replace(FILM, related_id="film-1")
+    assert media_parts([remote, stored, SOUND], "low", features, store) == (
+        MediaPart(remote, "low", url="https://pictures.example/a.png"),
+        MediaPart(stored, "low", url="https://files/film-1"),
+        MediaPart(SOUND, "low", b"mp3"),
+    )
+
+
 def test_a_file_that_no_model_takes_is_named():
     assert media_parts([OTHER], "high", Features(), STORE) == (TextPart("[Unsupported file type: a.bin (custom)]"),)
 

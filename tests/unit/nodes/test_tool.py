@@ -1,8 +1,11 @@
+from decimal import Decimal
+
 import pytest
 
 from tests.unit.nodes.tooling import ScriptedTool, World
-from worker.engine.errors import GraphError, NodeError, RunStopped
+from worker.engine.errors import GraphError, NodeError, Partial, RunStopped
 from worker.engine.node import NodeSpec
+from worker.engine.spending import Spending
 from worker.engine.tools import (
     BlobMessage,
     FileMessage,
@@ -136,7 +139,7 @@ def test_messages_become_outputs(world):
         FileMessage(kept),
         BlobMessage(b"new", "text/csv", ".csv", "report.csv"),
         VariableMessage("score", 0.5),
-        UsageMessage(12, {"total_tokens": 12}),
+        UsageMessage(Spending(12)),
     ]
     world.tools.add(ScriptedTool(answer=lambda given: messages))
     result = run(world, plugin_unique_identifier="author/echo:1@x")
@@ -189,6 +192,17 @@ def test_a_failing_tool_fails_the_node_with_its_words(world):
 
     assert (error.message, error.error_type) == ("Failed to invoke tool: it is broken", "ToolInvokeError")
     assert error.partial.inputs == {"text": "x"}
+    assert error.partial.metadata["tool_info"]["provider_id"] == "langgenius/echo/echo"
+
+
+def test_what_a_failing_tool_had_used_counts(world):
+    def broken(given):
+        raise NodeError("it is broken", partial=Partial.costing(Spending(7, Decimal("0.25"), "USD")))
+
+    world.tools.add(ScriptedTool(answer=broken))
+    partial = fail(world).partial
+
+    assert (partial.total_tokens, partial.metadata["total_price"], partial.metadata["currency"]) == (7, "0.25", "USD")
 
 
 def test_a_stop_between_two_messages_ends_the_node(world):
@@ -217,3 +231,23 @@ def test_mistakes_are_found_at_import(data, path):
         node(**data)
 
     assert [finding.path for finding in caught.value.findings] == [f"workflow.graph.nodes[1].data.{path}"]
+
+
+def test_a_parameter_that_is_called_a_credential_is_masked_in_the_inputs(world):
+    tool = world.tools.add(ScriptedTool(parameters=[ToolParameter("api_key")]))
+    result = run(world, tool_parameters={"api_key": {"type": "constant", "value": "sk-0123456789"}})
+
+    assert result.inputs == {"api_key": "sk-012************89"}
+    assert tool.calls == [{"api_key": "sk-0123456789"}]
+
+
+@pytest.mark.parametrize(
+    ("data", "icon"),
+    [
+        ({}, {"background": "#252525", "content": "\U0001f527"}),
+        ({"provider_icon": "https://icons.example/a.svg"}, "https://icons.example/a.svg"),
+        ({"provider_icon": {"background": "#fff", "content": "x"}}, {"background": "#fff", "content": "x"}),
+    ],
+)
+def test_the_icon_of_a_tool_is_what_the_document_has_or_a_general_one(data, icon):
+    assert (node(**data).extras, node(**data).agent_strategy) == ({"icon": icon}, None)
