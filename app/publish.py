@@ -9,12 +9,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.documents import parse_document
-from worker.engine.dsl import Workflow, content_hash, examine
+from worker.engine.dsl import Workflow, examine
 from worker.engine.errors import Finding, GraphError
 from worker.engine.graph import Graph, compile_graph
 from worker.engine.node import NodeRegistry
 from worker.engine.tools import Tools, missing_tools
 from worker.store import apps, keys
+from worker.store.models import Workflow as StoredVersion
+from worker.store.sealed_documents import ProvideSealing, seal_document
 
 #: A document as YAML text, or as the mapping that was read from it.
 Document = str | bytes | Mapping[str, Any]
@@ -93,21 +95,34 @@ def check_document(document: Mapping[str, Any], registry: NodeRegistry, tools: T
 
 
 def import_document(
-    session: Session, source: Document, registry: NodeRegistry, *, name: str | None = None, tools: ToolCheck = UNCHECKED
+    session: Session,
+    source: Document,
+    registry: NodeRegistry,
+    *,
+    sealing: ProvideSealing,
+    name: str | None = None,
+    tools: ToolCheck = UNCHECKED,
 ) -> Imported:
     """A new app with the document as its published version, and a key for it; ``name`` overrules the document's.
 
-    Nothing is committed here. Raises ``DocumentError``, ``GraphError`` with every error, ``StorageUnavailable``.
+    Nothing is committed here. Raises ``DocumentError``, ``GraphError`` with every error, ``SealError`` for a document with secrets where
+    there is no key to seal them with, ``StorageUnavailable``.
     """
     workflow, warnings = _require_runnable(source, registry, tools)
     app = apps.create_app(session, profile_of(workflow, name or workflow.name or "Untitled"))
-    version, _ = apps.publish(session, app.id, workflow.document, content_hash(workflow.document))
+    version, _ = _store(session, app.id, workflow, sealing)
     _, token = keys.create_key(session, app.id)
     return Imported(app.id, version.id, token, app.name, warnings)
 
 
 def publish_document(
-    session: Session, app_name: str, source: Document, registry: NodeRegistry, *, tools: ToolCheck = UNCHECKED
+    session: Session,
+    app_name: str,
+    source: Document,
+    registry: NodeRegistry,
+    *,
+    sealing: ProvideSealing,
+    tools: ToolCheck = UNCHECKED,
 ) -> Published:
     """The document as the new current version of an existing app, which keeps its id, name and keys.
 
@@ -116,8 +131,13 @@ def publish_document(
     app = apps.find_app(session, app_name)
     workflow, warnings = _require_runnable(source, registry, tools)
     apps.describe_app(session, app.id, profile_of(workflow, app.name))
-    version, is_new = apps.publish(session, app.id, workflow.document, content_hash(workflow.document))
+    version, is_new = _store(session, app.id, workflow, sealing)
     return Published(app.id, version.id, version.version, is_new, app.name, warnings)
+
+
+def _store(session: Session, app_id: str, workflow: Workflow, sealing: ProvideSealing) -> tuple[StoredVersion, bool]:
+    stored = seal_document(app_id, workflow.document, sealing)
+    return apps.publish(session, app_id, stored.document, stored.content_hash)
 
 
 def profile_of(workflow: Workflow, name: str) -> apps.Profile:

@@ -18,6 +18,8 @@ class ActiveRun:
     inbox: Inbox
     #: Monotonic seconds, from before the statement that took or renewed the lease: it lasts at least from there.
     leased_at: float
+    #: Its engine is done, and its end, pause or return is being written: what refuses that of a lost run is the statement itself.
+    is_ending: bool = False
     #: Its engine is done, and only speech is left to tell: no lease to keep, and ``inbox`` ends the speech.
     is_speaking: bool = False
 
@@ -63,12 +65,13 @@ class ActiveRuns:
         if run is not None:
             run.inbox.stop()
 
-    def fence(self, claims: Iterable[tuple[str, int]]) -> None:
-        """End executions that own their runs no longer, without a word."""
+    def fence(self, claims: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+        """End executions that own their runs no longer, without a word; answers which of them there still were."""
         lost = set(claims)
-        for run in self._all():
-            if (run.run_id, run.attempt) in lost and not run.is_speaking:
-                run.inbox.fence()
+        fenced = [run for run in self._all() if (run.run_id, run.attempt) in lost and not (run.is_ending or run.is_speaking)]
+        for run in fenced:
+            run.inbox.fence()
+        return [(run.run_id, run.attempt) for run in fenced]
 
     def leased_before(self, moment: float) -> list[tuple[str, int]]:
         """Claims whose lease was last renewed before ``moment`` (monotonic seconds)."""

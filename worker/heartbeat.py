@@ -43,6 +43,6 @@ class Heartbeat:
         self._fence(self._active.leased_before(time.monotonic() - self._lease_s))
 
     def _fence(self, claims: list[tuple[str, int]]) -> None:
-        for run_id, attempt in claims:
+        """A run that has ended since the claims were listed has no lease either, and is not lost."""
+        for run_id, attempt in self._active.fence(claims):
             logger.warning("Run %s is lost to this worker (attempt %d).", run_id, attempt)
-        self._active.fence(claims)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -21,7 +22,8 @@ from worker.store import app_environment as stored_values
 from worker.store import apps as stored_apps
 from worker.store.encoding import loads
 from worker.store.errors import SealError
-from worker.store.models import App, AppEnvironment, Workflow
+from worker.store.models import App, AppEnvironment
+from worker.store.sealed_documents import open_document, sealed_paths
 from worker.store.sealing import Sealing
 
 NAME = click.argument("name", metavar="NAME")
@@ -29,7 +31,7 @@ NAME = click.argument("name", metavar="NAME")
 #: State of a variable -> how it is said to people.
 STATES = {
     "set": "set here",
-    "unreadable": "set here, but its key is missing or another one",
+    "unreadable": "sealed, but its key is missing or another one",
     "document": "in the document",
     "missing": "missing",
 }
@@ -67,7 +69,7 @@ def _find_variable(session: Session, app: App, name: str) -> EnvironmentVariable
     versions = sorted(stored_apps.list_versions(session, app.id), key=lambda version: version.id != app.workflow_id)
     declared: dict[str, EnvironmentVariable] = {}
     for version in versions:
-        declared = {**_declared(version), **declared}
+        declared = {**_declared(loads(version.document)), **declared}
     if name not in declared:
         raise click.ClickException(
             f"No version of {app.name} declares the environment variable {name!r}; declared are: {', '.join(declared) or 'none'}."
@@ -75,8 +77,8 @@ def _find_variable(session: Session, app: App, name: str) -> EnvironmentVariable
     return declared[name]
 
 
-def _declared(version: Workflow) -> dict[str, EnvironmentVariable]:
-    variables = loads(version.document).get("workflow", {}).get("environment_variables")
+def _declared(document: Mapping[str, Any]) -> dict[str, EnvironmentVariable]:
+    variables = document.get("workflow", {}).get("environment_variables")
     return {variable.name: variable for variable in read_environment(variables, Findings())}
 
 
@@ -101,10 +103,11 @@ def list_(config: Config, app: str, as_json: bool) -> None:
     with opened(config) as database, database.read() as session:
         found = stored_apps.find_app(session, app)
         current = stored_apps.load_version(session, found.workflow_id) if found.workflow_id else None
-        declared = _declared(current) if current else {}
         values = {row.name: row for row in stored_values.list_values(session, found.id)}
+    document = loads(current.document) if current else {}
+    declared, states = _declared(document), _states_in(document, found.id, config)
     names = [*declared, *(name for name in values if name not in declared)]
-    rows = [_facts(config, name, declared.get(name), values.get(name)) for name in names]
+    rows = [_facts(config, name, declared.get(name), values.get(name), states) for name in names]
     if as_json:
         for row in rows:
             print_json(row)
@@ -113,12 +116,30 @@ def list_(config: Config, app: str, as_json: bool) -> None:
         print_table(("Name", "Type", "Value", "Set"), cells)
 
 
-def _facts(config: Config, name: str, variable: EnvironmentVariable | None, row: AppEnvironment | None) -> dict[str, Any]:
+def _states_in(document: Mapping[str, Any], app_id: str, config: Config) -> dict[str, str]:
+    """State of each variable that a stored document declares, by its name, as far as the document gives it a value."""
+    variables = document.get("workflow", {}).get("environment_variables")
+    sealed = {variables[path[2]]["name"] for path in sealed_paths(document) if path[:2] == ("workflow", "environment_variables")}
+    state = "document" if _opens(document, app_id, config) else "unreadable"
+    return {
+        name: state if name in sealed else "missing" if variable.type == "secret" and not variable.value else "document"
+        for name, variable in _declared(document).items()
+    }
+
+
+def _opens(document: Mapping[str, Any], app_id: str, config: Config) -> bool:
+    try:
+        open_document(app_id, document, config)
+    except SealError:
+        return False
+    return True
+
+
+def _facts(
+    config: Config, name: str, variable: EnvironmentVariable | None, row: AppEnvironment | None, in_document: Mapping[str, str]
+) -> dict[str, Any]:
     """``type`` is None for a name that only other versions declare, ``updated_at`` for one that is not set here."""
-    if row is not None:
-        state = "set" if _can_be_opened(config, row) else "unreadable"
-    else:
-        state = "missing" if variable and variable.type == "secret" and not variable.value else "document"
+    state = in_document[name] if row is None else "set" if _can_be_opened(config, row) else "unreadable"
     return {"name": name, "type": variable and variable.type, "state": state, "updated_at": row and row.updated_at}
 
 

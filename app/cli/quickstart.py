@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,16 @@ def _provide_app(config: Config) -> tuple[str, str]:
     from app.publish import import_document, publish_document
     from worker.nodes.registry import Registry
     from worker.store import apps, keys
+    from worker.store.sealing import Sealing
 
     document = read_document(EXAMPLE)
     name = document["app"]["name"]
+    sealing = partial(Sealing.provide, config)
     with opened(config) as database, database.begin() as session:
         known = next((app for app in apps.list_apps(session) if app.name == name), None)
         if known is None:
-            return name, import_document(session, document, Registry()).api_key
-        publish_document(session, known.id, document, Registry())
+            return name, import_document(session, document, Registry(), sealing=sealing).api_key
+        publish_document(session, known.id, document, Registry(), sealing=sealing)
         return name, keys.create_key(session, known.id, "quickstart")[1]
 
 

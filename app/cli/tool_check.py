@@ -19,7 +19,7 @@ from worker.tools.built_in import BuiltInTools
 
 
 def tools_of(database: Database, config: Config) -> Toolbox:
-    return Toolbox(database, config, Graphs(database, Registry()), Environments(database, config, os.environ))
+    return Toolbox(database, config, Graphs(database, Registry(), config), Environments(database, config, os.environ))
 
 
 def tool_check(database: Database, config: Config, *, allow_missing: bool) -> ToolCheck:

@@ -23,7 +23,7 @@ from tests.services.valkey import Valkey
 from tests.unit.outbound.web import Answer, Seen, WebServer
 
 #: What stands in the middle of each secret. The masked form shows a few characters of its ends, and nothing of this.
-CORES = ("C4NARY0NE", "C4NARYTW0", "C4NARYTHR33")
+CORES = ("C4NARY0NE", "C4NARYTW0", "C4NARYTHR33", "C4NARYF0UR")
 
 #: Awkward in URLs, headers, JSON and tracebacks, with a blank at its end that is trimmed where it does not matter.
 AWKWARD = f"sk-é'\" &{{{CORES[0]}}}\\+/zz "
@@ -31,6 +31,9 @@ AWKWARD = f"sk-é'\" &{{{CORES[0]}}}\\+/zz "
 SMOOTH = f"sk-long-{CORES[1]}-zz"
 #: Of a model provider.
 VENDOR_KEY = f"sk-{CORES[2]}-zz"
+
+#: Written into documents in plain text.
+WRITTEN = f"sk-{CORES[3]}-zz"
 
 #: Written to an output by its author, and so to be found wherever outputs are: the search works.
 VISIBLE = "V1S1BLE0UTPUT"
@@ -122,7 +125,28 @@ def failing_nodes(url: str) -> dict[str, Node]:
         **model_nodes(),
         "list-operator": documents.node("node", "list-operator", variable=["env", "TOKEN"], filter_by={"enabled": False}),
         "document": documents.node("node", "document-extractor", variable_selector=["env", "TOKEN"], is_array_file=False),
+        **written_nodes(url),
     }
+
+
+def written_nodes(url: str) -> dict[str, Node]:
+    """Nodes whose secrets stand in the document."""
+    form = post(f"{url}/404", "x-www-form-urlencoded", item(WRITTEN, "password"))
+    return {
+        "written-variable": call(f"{url}/404/{{{{#env.WRITTEN#}}}}"),
+        "written-key": authorized(f"{url}/404", "bearer", WRITTEN),
+        "written-header": call(f"{url}/404", headers=f"X-Api-Key: {WRITTEN}", params=f"access_token: {WRITTEN}"),
+        "written-url": call(f"{url.replace('//', f'//ada:{WRITTEN}@')}/404?key={WRITTEN}"),
+        "written-form": form,
+        "written-tool": tool("api_key", WRITTEN),
+    }
+
+
+def tool(name: str, value: str) -> Node:
+    """Gets a parameter that it does not know, and one that is no time zone."""
+    given = {name: {"type": "constant", "value": value}, "timezone": {"type": "constant", "value": "Nowhere/None"}}
+    facts = {"provider_id": "time", "provider_name": "time", "provider_type": "builtin", "tool_name": "current_time"}
+    return documents.node("node", "tool", **facts, tool_parameters={}, tool_configurations=given)
 
 
 #: Types whose failure may take a branch of its own.
@@ -130,7 +154,8 @@ HANDLING = ("http-request", "code", "llm", "question-classifier", "parameter-ext
 
 
 def with_secrets(document: Document) -> Document:
-    document["workflow"]["environment_variables"] = [{"name": name, "value_type": "secret", "value": ""} for name in ("TOKEN", "NAME")]
+    values = {"TOKEN": "", "NAME": "", "WRITTEN": WRITTEN}
+    document["workflow"]["environment_variables"] = [{"name": name, "value_type": "secret", "value": values[name]} for name in values]
     return document
 
 
@@ -336,6 +361,8 @@ def test_nothing_in_redis_shows_a_secret(scene: Scene) -> None:
 
 
 def test_no_file_shows_a_secret(scene: Scene) -> None:
-    files = {str(path): path.read_bytes() for path in scene.server.folder.rglob("*") if path.is_file()}
+    # The files that were imported are the author's own.
+    files = [path for path in scene.server.folder.rglob("*") if path.is_file() and path.parent != scene.server.folder / "documents"]
 
-    assert shown_in(files) == []
+    assert "penstock.sqlite3" in [path.name for path in files]
+    assert shown_in({str(path): path.read_bytes() for path in files}) == []

@@ -4,6 +4,7 @@ import pytest
 
 from tests.services import documents
 from tests.unit.running import accept, memory_database
+from worker.config import Config
 from worker.engine.errors import GraphError
 from worker.graphs import Graphs
 from worker.nodes.registry import Registry
@@ -20,7 +21,7 @@ def database() -> Iterator[Database]:
 
 
 def test_a_version_is_compiled_once(database: Database) -> None:
-    graphs = Graphs(database, Registry())
+    graphs = Graphs(database, Registry(), Config())
     run = accept(database, GOOD)
 
     compiled = graphs.get(run.workflow_id)
@@ -30,7 +31,7 @@ def test_a_version_is_compiled_once(database: Database) -> None:
 
 
 def test_the_version_that_was_used_longest_ago_gives_way(database: Database) -> None:
-    graphs = Graphs(database, Registry(), capacity=2)
+    graphs = Graphs(database, Registry(), Config(), capacity=2)
     first, second, third = (accept(database, GOOD).workflow_id for _ in range(3))
     kept = graphs.get(first)
     dropped = graphs.get(second)
@@ -43,7 +44,7 @@ def test_the_version_that_was_used_longest_ago_gives_way(database: Database) -> 
 
 
 def test_a_version_that_is_gone_or_wrong_is_a_graph_error(database: Database) -> None:
-    graphs = Graphs(database, Registry())
+    graphs = Graphs(database, Registry(), Config())
     with pytest.raises(GraphError):
         graphs.get("no-such-version")
     with pytest.raises(GraphError):

@@ -11,6 +11,7 @@ from worker.store.errors import NotFound
 from worker.store.keys import find_app_by_token
 from worker.store.migrate import upgrade
 from worker.store.models import ApiKey, App, Workflow
+from worker.store.sealing import Sealing
 from worker.store.session import Database
 
 DOCUMENT = """
@@ -41,14 +42,19 @@ def registry():
     return Registry()
 
 
+@pytest.fixture
+def sealing():
+    return lambda: Sealing(b"a key")
+
+
 def counts(database):
     with database.read() as session:
         return [session.scalar(select(func.count()).select_from(model)) for model in (App, Workflow, ApiKey)]
 
 
-def test_an_import_stores_app_version_and_key_together(database, registry):
+def test_an_import_stores_app_version_and_key_together(database, registry, sealing):
     with database.begin() as session:
-        imported = import_document(session, DOCUMENT, registry)
+        imported = import_document(session, DOCUMENT, registry, sealing=sealing)
 
     with database.read() as session:
         found = find_app_by_token(session, imported.api_key)
@@ -60,14 +66,14 @@ def test_an_import_stores_app_version_and_key_together(database, registry):
 
 
 @pytest.mark.parametrize("source", [DOCUMENT, DOCUMENT.encode(), parse_document(DOCUMENT)], ids=["text", "bytes", "mapping"])
-def test_a_document_may_come_as_text_or_as_a_mapping(database, registry, source):
+def test_a_document_may_come_as_text_or_as_a_mapping(database, registry, sealing, source):
     with database.begin() as session:
-        assert import_document(session, source, registry).name == "Echo"
+        assert import_document(session, source, registry, sealing=sealing).name == "Echo"
 
 
-def test_a_given_name_overrules_the_documents(database, registry):
+def test_a_given_name_overrules_the_documents(database, registry, sealing):
     with database.begin() as session:
-        assert import_document(session, DOCUMENT, registry, name="Mine").name == "Mine"
+        assert import_document(session, DOCUMENT, registry, sealing=sealing, name="Mine").name == "Mine"
 
 
 @pytest.mark.parametrize(
@@ -80,18 +86,18 @@ def test_a_given_name_overrules_the_documents(database, registry):
     ],
     ids=["no-yaml", "unknown-type", "cycle", "other-mode"],
 )
-def test_what_cannot_run_leaves_nothing_behind(database, registry, source, error):
+def test_what_cannot_run_leaves_nothing_behind(database, registry, sealing, source, error):
     with pytest.raises(error), database.begin() as session:
-        import_document(session, source, registry)
+        import_document(session, source, registry, sealing=sealing)
 
     assert counts(database) == [0, 0, 0]
 
 
-def test_publishing_keeps_id_and_name_and_replaces_the_description(database, registry):
+def test_publishing_keeps_id_and_name_and_replaces_the_description(database, registry, sealing):
     with database.begin() as session:
-        imported = import_document(session, DOCUMENT, registry, name="Mine")
+        imported = import_document(session, DOCUMENT, registry, sealing=sealing, name="Mine")
     with database.begin() as session:
-        published = publish_document(session, "Mine", LATER, registry)
+        published = publish_document(session, "Mine", LATER, registry, sealing=sealing)
 
     with database.read() as session:
         app = apps.find_app(session, imported.app_id)
@@ -100,19 +106,19 @@ def test_publishing_keeps_id_and_name_and_replaces_the_description(database, reg
     assert (app.name, app.description, app.workflow_id) == ("Mine", "Says it once more.", published.workflow_id)
 
 
-def test_publishing_the_current_document_again_adds_nothing(database, registry):
+def test_publishing_the_current_document_again_adds_nothing(database, registry, sealing):
     with database.begin() as session:
-        imported = import_document(session, DOCUMENT, registry)
-        published = publish_document(session, imported.app_id, DOCUMENT, registry)
+        imported = import_document(session, DOCUMENT, registry, sealing=sealing)
+        published = publish_document(session, imported.app_id, DOCUMENT, registry, sealing=sealing)
 
     assert not published.is_new
     assert published.workflow_id == imported.workflow_id
     assert counts(database) == [1, 1, 1]
 
 
-def test_publishing_to_nobody_is_refused(database, registry):
+def test_publishing_to_nobody_is_refused(database, registry, sealing):
     with pytest.raises(NotFound), database.begin() as session:
-        publish_document(session, "Nobody", DOCUMENT, registry)
+        publish_document(session, "Nobody", DOCUMENT, registry, sealing=sealing)
 
 
 def test_a_check_also_finds_what_only_the_graph_shows(registry):

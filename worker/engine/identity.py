@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from urllib.parse import quote
 
 from worker.engine.events import Scope
 
@@ -15,6 +16,19 @@ def execution_id(run_id: str, scope: Scope, node_id: str) -> str:
     """
     digest = hashlib.sha256("\x1f".join([run_id, *(f"{name}\x1e{n}" for name, n in scope.path), node_id]).encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+#: What services commonly take.
+LONGEST_KEY = 255
+
+
+def idempotency_key(run_id: str, scope: Scope, node_id: str, retry_index: int) -> str:
+    """``<run>:<node>:<passes around it>:retry-<n>``, without the parts that are none: the same after a crash, another one for each retry
+    that the node's configuration makes (nodes.md section 6.7)."""
+    passes = "/".join(f"{quote(container, safe='')}.{number}" for container, number in scope.path)
+    retry = [f"retry-{retry_index}"] if retry_index else []
+    key = ":".join([run_id, quote(node_id, safe=""), *([passes] if passes else []), *retry])
+    return key if len(key) <= LONGEST_KEY else ":".join([run_id, execution_id(run_id, scope, node_id), *retry])
 
 
 def traceparent(run_id: str, execution_id: str) -> str:

@@ -30,13 +30,15 @@ class Journal(Protocol):
     """
 
     def emit(self, event: Event) -> None:
-        """Add an event to the history; it may wait in memory until ``flush``."""
+        """Add an event to the history; it may wait in memory until it is due."""
 
     def record(self, record: NodeRecord, *, durable: bool) -> None:
         """Keep a node's result. Durable: in SQL, with all records before it, when this returns; else with the next commit."""
 
-    def flush(self) -> None:
-        """Publish what was emitted. The loop calls it before it waits."""
+    def publish_due(self, *, is_idle: bool) -> float:
+        """Publish what was emitted, if it has waited long enough; seconds until what still waits is due. The loop calls it between
+        two pieces of mail. Idle: no mail is there, so that waiting any longer brings company only by chance.
+        """
 
 
 class Cancellation(Protocol):
@@ -71,6 +73,8 @@ class OutboundRequest:
     secret_headers: frozenset[str] = frozenset()
     #: Largest decoded body that is read; more raises ``ResponseTooLarge``. None: no limit but the text/file ones of the node.
     max_bytes: int | None = None
+    #: What this call is, whenever it is made again; sent as ``Idempotency-Key`` where the operator wants that. Empty: nothing is sent.
+    idempotency_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

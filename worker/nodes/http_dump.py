@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from worker.engine.ports import OutboundRequest
+from worker.nodes.http_lines import Pairs
 
 #: Headers whose values are credentials, whoever set them.
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
@@ -27,6 +30,11 @@ def host_and_target(url: str) -> tuple[str, str]:
 def password_of(url: str) -> str:
     """The password that a URL carries; empty if it has none."""
     return split_url(url)[0].rpartition("@")[0].partition(":")[2]
+
+
+def query_of(url: str) -> Pairs:
+    """The parameters of a URL, decoded."""
+    return parse_qsl(split_url(url)[1].partition("?")[2], errors="replace")
 
 
 def split_url(url: str) -> tuple[str, str]:

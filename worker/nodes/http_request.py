@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from worker.engine.credentials import is_credential
 from worker.engine.errors import NodeError, Partial
-from worker.engine.identity import traceparent
+from worker.engine.identity import idempotency_key, traceparent
 from worker.engine.limits import Limits
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
 from worker.engine.ports import OutboundRequest, OutboundResponse
@@ -16,11 +17,14 @@ from worker.engine.variables import Masker, VariablePool
 from worker.nodes.fields import Fields
 from worker.nodes.http_authorization import Authorization, Credential
 from worker.nodes.http_body import BUILDERS, Body, BodyItem
-from worker.nodes.http_dump import dump, password_of
+from worker.nodes.http_dump import dump, password_of, query_of
 from worker.nodes.http_lines import Pairs, header_pairs, parse_lines, rendered_pairs
 from worker.nodes.http_response import check_size, response_outputs
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+
+#: Methods after which something may be different, so that making a call twice may do harm.
+WRITING_METHODS = frozenset({"post", "put", "patch", "delete"})
 
 #: W3C Trace Context; ties what a called service logs to the run.
 TRACE_HEADER = "traceparent"
@@ -68,6 +72,7 @@ class HTTPRequestNode:
 
     def __init__(self, spec: NodeSpec) -> None:
         fields = Fields.of(spec)
+        self.id = spec.id
         self.method = method_of(fields)
         self.url = fields.template("url")
         self.headers = parse_lines(fields.text("headers"))
@@ -96,7 +101,8 @@ class HTTPRequestNode:
         credential = self.authorization.credential(pool) if self.authorization is not None else None
         body = self.build_body(self.body_items, pool, context.ports.files)
         request = self._request(with_params(url, rendered_pairs(self.params, pool)), body, credential, pool, context.ports.limits)
-        masker = Masker([password_of(url), *((credential.key, credential.value) if credential is not None else ())])
+        own = (credential.key, credential.value) if credential is not None else ()
+        masker = Masker([password_of(url), *self._credentials(request, pool), *own])
         shown = pool.masker.text(masker.text(dump(request, body.shown)))
         return Call(request, url, {"request": shown}, masker)
 
@@ -115,10 +121,22 @@ class HTTPRequestNode:
             max_bytes=max(limits.http_request_node_max_binary_size, limits.http_request_node_max_text_size),
         )
 
+    def _credentials(self, request: OutboundRequest, pool: VariablePool) -> list[str]:
+        """Values of headers, parameters and form fields whose names say what they are, wherever the workflow has them from."""
+        fields = [(item.key.render(pool), item.value.render(pool)) for item in self.body_items if item.key.parts]
+        return [value for name, value in (*request.headers, *query_of(request.url), *fields) if is_credential(name, value)]
+
+    def _named(self, request: OutboundRequest, context: NodeContext) -> OutboundRequest:
+        """A request that may change something, with what it is called should it be made again."""
+        if self.method not in WRITING_METHODS:
+            return request
+        key = idempotency_key(context.run_id, context.scope, self.id, context.retry_index)
+        return replace(request, idempotency_key=key)
+
     def _outputs(self, call: Call, context: NodeContext) -> Mapping[str, Any]:
         if self.method == "options":
             raise NodeError("Invalid http method options", error_type="InvalidHttpMethodError")
-        response = sent(traced(call.request, context), context)
+        response = sent(self._named(traced(call.request, context), context), context)
         if response.status in FAILING_STATUSES:
             raise NodeError(f"Reached maximum retries (0) for URL {call.url}", error_type="HttpRequestNodeError")
         outputs = response_outputs(response, context.ports.limits, context.ports.files)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import tempfile
+from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, NoReturn
 
 from worker.sandbox import document_text, javascript_code, python_code, templates
@@ -18,7 +21,16 @@ from worker.sandbox.protocol import FAILURE
 _exit = os._exit
 
 
-def perform(work: int, folder: str, confinement: Confinement) -> NoReturn:
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What a zygote has ready for its executions."""
+
+    confinement: Confinement
+    #: The engine for JavaScript, if there is one.
+    engine: ModuleType | None = None
+
+
+def perform(work: int, folder: str, prepared: Preparation) -> NoReturn:
     """Never returns: the process ends with status 0 after an answer, 1 without."""
     status = 1
     try:
@@ -26,17 +38,17 @@ def perform(work: int, folder: str, confinement: Confinement) -> NoReturn:
         with socket.socket(fileno=work) as channel:
             channel.setblocking(True)
             head, _, content = _read_all(channel).partition(b"\n")
-            request = json.loads(head)
-            _load_engine(request)
-            channel.sendall(_confined_answer(request, content, confinement, work, folder))
+            channel.sendall(_confined_answer(json.loads(head), content, prepared, work, folder))
         status = 0
     finally:
         _exit(status)
 
 
 def _forget_zygote() -> None:
+    """What is left of the zygote's own business, and what no two executions may share (forking.py)."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    random.seed()
 
 
 def _read_all(channel: socket.socket) -> bytes:
@@ -46,20 +58,15 @@ def _read_all(channel: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-def _load_engine(request: dict[str, Any]) -> None:
-    if request["kind"] == "javascript":
-        javascript_code.load(request["engine"])
-
-
-def _confined_answer(request: dict[str, Any], content: bytes, confinement: Confinement, work: int, folder: str) -> bytes:
+def _confined_answer(request: dict[str, Any], content: bytes, prepared: Preparation, work: int, folder: str) -> bytes:
     try:
-        confinement.apply(work, folder, Bounds(**request["bounds"]))
+        prepared.confinement.apply(work, folder, Bounds(**request["bounds"]))
     except OSError as error:
         return FAILURE + f"The sandbox could not be set up: {error}".encode()
-    return _answer(request, content)
+    return _answer(request, content, prepared.engine)
 
 
-def _answer(request: dict[str, Any], content: bytes) -> bytes:
+def _answer(request: dict[str, Any], content: bytes, engine: ModuleType | None) -> bytes:
     # Without an environment, temporary files would be looked for where nothing may be written.
     tempfile.tempdir = os.getcwd()
     if request["kind"] == "template":
@@ -67,5 +74,5 @@ def _answer(request: dict[str, Any], content: bytes) -> bytes:
     if request["kind"] == "document":
         return document_text.answer(request["reader"], content, request["bounds"]["answer_bytes"])
     if request["kind"] == "javascript":
-        return javascript_code.answer(request["source"], request["inputs"], request["bounds"]["memory_bytes"])
+        return javascript_code.answer(engine, request["source"], request["inputs"], request["bounds"]["memory_bytes"])
     return python_code.answer(request["source"], request["inputs"])

@@ -1,6 +1,7 @@
 """Runs the JavaScript of a code node (nodes.md section 6.5) in QuickJS: the language alone, without files, network, timers or modules.
 
-Each execution has a process of its own and in it a new engine, so whatever it does to prototypes and globals ends with it.
+Each execution has a process of its own and in it a new engine, so whatever it does to prototypes and globals ends with it. The engine's
+library is loaded once, in the zygote; the code of other nodes does not find it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import sys
 from collections.abc import Mapping
 from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
 from typing import Any
 
 from worker.sandbox.failures import failure_text
@@ -35,18 +37,25 @@ PRELUDE = f"""
 """
 
 
-def load(path: str) -> None:
-    """Load the engine from a file that will be out of reach once this process is confined."""
+def load(path: str) -> ModuleType | None:
+    """The engine's library from its file; None if it cannot be loaded here."""
     spec = spec_from_file_location(ENGINE, path)
     assert spec is not None
     assert spec.loader is not None
-    sys.modules[ENGINE] = module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[ENGINE])
+    try:
+        engine = module_from_spec(spec)
+        spec.loader.exec_module(engine)
+    except ImportError:
+        return None
+    # It enters itself there, where Python code would find it.
+    sys.modules.pop(ENGINE, None)
+    return engine
 
 
-def answer(source: str, inputs: Mapping[str, Any], memory_bytes: int) -> bytes:
+def answer(engine: Any, source: str, inputs: Mapping[str, Any], memory_bytes: int) -> bytes:
     """``main(inputs)`` as JSON, or the text of what went wrong."""
-    engine = sys.modules[ENGINE]
+    if engine is None:
+        return FAILURE + b"JavaScript cannot be executed here: the library of the package quickjs-ng cannot be loaded."
     try:
         return RESULT + encoded(call_main(engine.Context(), source, inputs, memory_bytes))
     except engine.JSException as error:

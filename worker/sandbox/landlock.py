@@ -5,11 +5,11 @@ https://docs.kernel.org/userspace-api/landlock.html; structures and numbers are 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from worker.sandbox import linux
 
@@ -44,35 +44,53 @@ def version() -> int:
         return 0
 
 
-def restrict(readable: Sequence[int], writable: int, *, allow_network: bool = False) -> None:
-    """From now on this thread reads only beneath ``readable``, and does what it likes beneath ``writable``.
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What processes may read, in the kernel's form: made once, and given to a ruleset for each."""
 
-    All are descriptors, of folders or of devices (which may also be written). Needs PR_SET_NO_NEW_PRIVS. Raises ``OSError``.
+    #: ``struct landlock_ruleset_attr``
+    attributes: bytes
+    #: All rights on files that the kernel knows.
+    everything: int
+    #: ``struct landlock_path_beneath_attr`` each
+    readable: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, readable: Sequence[int], *, allow_network: bool = False) -> Rules | None:
+        """``readable``: descriptors of folders or of devices (which may also be written). None: this kernel has no Landlock."""
+        known = version()
+        if not known:
+            return None
+        everything = (1 << FILE_RIGHTS.get(known, NEWEST_FILE_RIGHTS)) - 1
+        rules = tuple(_rule(place, _rights_to_read(place) & everything) for place in readable)
+        return cls(_attributes(known, everything, 0 if allow_network else TCP), everything, rules)
+
+
+def restrict(rules: Rules, writable: int) -> None:
+    """From now on this thread reads what the rules say, and does what it likes beneath ``writable``, a descriptor.
+
+    Needs PR_SET_NO_NEW_PRIVS. Raises ``OSError``.
     """
-    known = version()
-    everything = (1 << FILE_RIGHTS.get(known, NEWEST_FILE_RIGHTS)) - 1
-    ruleset = _create(known, everything, 0 if allow_network else TCP)
+    ruleset = linux.syscall(CREATE_RULESET, rules.attributes, len(rules.attributes), 0)
     try:
-        for place in readable:
-            _allow(ruleset, place, _rights_to_read(place) & everything)
-        _allow(ruleset, writable, everything)
+        for rule in (*rules.readable, _rule(writable, rules.everything)):
+            linux.syscall(ADD_RULE, ruleset, RULE_PATH_BENEATH, rule, 0)
         linux.syscall(RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
 
 
-def _create(known: int, everything: int, connections: int) -> int:
+def _attributes(known: int, everything: int, connections: int) -> bytes:
     attributes = struct.pack("=Q", everything)
     if known >= 4:
         attributes += struct.pack("=Q", connections)
     if known >= 6:
         attributes += struct.pack("=Q", SCOPES)
-    return linux.syscall(CREATE_RULESET, ctypes.create_string_buffer(attributes, len(attributes)), len(attributes), 0)
+    return attributes
 
 
-def _allow(ruleset: int, place: int, rights: int) -> None:
-    rule = struct.pack("=Qi", rights, place)
-    linux.syscall(ADD_RULE, ruleset, RULE_PATH_BENEATH, ctypes.create_string_buffer(rule, len(rule)), 0)
+def _rule(place: int, rights: int) -> bytes:
+    return struct.pack("=Qi", rights, place)
 
 
 def _rights_to_read(place: int) -> int:

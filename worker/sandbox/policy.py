@@ -6,13 +6,20 @@ from dataclasses import dataclass
 
 from worker.config import Config
 
-#: Parts of a tier (``confinement.STEPS``) that ``PENSTOCK_SANDBOX=required`` asks for, and what is missing without them.
-REQUIRED = {"seccomp": "system call filter (seccomp)", "uid": "user of its own (the worker would have to run as root)"}
+#: What ``PENSTOCK_SANDBOX=required`` asks for: parts of a tier (``confinement.STEPS``) of which one must be there, and what is missing
+#: without any. The filter keeps code from networks and other processes; the others keep it from the files of the worker.
+REQUIRED = (
+    (frozenset({"seccomp"}), "system call filter (seccomp)"),
+    (
+        frozenset({"landlock", "uid"}),
+        "wall around its files (Landlock, or a user of its own, for which the worker would have to run as root)",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    #: Run nothing where a part of ``REQUIRED`` is missing.
+    #: Run nothing where something of ``REQUIRED`` is missing.
     is_required: bool = False
     #: Distributions that code may import.
     packages: tuple[str, ...] = ()
@@ -24,7 +31,7 @@ class Policy:
 
     def refusal(self, tier: str) -> str | None:
         """Why nothing may run at this tier."""
-        missing = [name for part, name in REQUIRED.items() if part not in tier.split("+")]
+        missing = [name for parts, name in REQUIRED if parts.isdisjoint(tier.split("+"))]
         if not self.is_required or not missing:
             return None
         return f"PENSTOCK_SANDBOX is `required`, but on this machine the sandbox has no {' and no '.join(missing)}. It has: {tier}."

@@ -32,7 +32,8 @@ class SandboxRunner:
         """Raises ``ConfigError`` for packages that are not installed."""
         limits = limits or Limits()
         self._policy = policy or Policy()
-        options = Options(find_packages(self._policy.packages), self._policy.allow_network)
+        self._engine = engine_path()
+        options = Options(find_packages(self._policy.packages), self._policy.allow_network, engine=self._engine)
         self._keeper = ZygoteKeeper(lambda: options)
         wall_s = limits.sandbox_worker_timeout
         self._code_bounds = Bounds(wall_s, cpu_s=math.ceil(wall_s) + 1)
@@ -40,7 +41,7 @@ class SandboxRunner:
         self._max_characters = limits.template_transform_max_length
 
     def run(self, language: str, source: str, inputs: Mapping[str, Any], cancellation: Cancellation) -> Any:
-        request = {**_interpreter(language), "source": source, "inputs": inputs}
+        request = {"kind": self._interpreter(language), "source": source, "inputs": inputs}
         return decoded(self._perform("code", request, self._code_bounds, cancellation))
 
     def render(self, template: str, inputs: Mapping[str, Any], cancellation: Cancellation) -> str:
@@ -55,6 +56,16 @@ class SandboxRunner:
         """End the zygote and all executions."""
         self._keeper.close()
 
+    def _interpreter(self, language: str) -> str:
+        """What reads the source. Raises ``NodeError``."""
+        if language == "python3":
+            return "python"
+        if language != "javascript":
+            raise NodeError(f"Unsupported language {language}", error_type=CODE_ERROR)
+        if not self._engine:
+            raise NodeError("JavaScript needs the package quickjs-ng, which is not installed here.", error_type=CODE_ERROR)
+        return "javascript"
+
     def _perform(self, subject: str, request: Mapping[str, Any], bounds: Bounds, cancellation: Cancellation) -> bytes:
         cancellation.check()
         if refusal := self._policy.refusal(self.tier()):
@@ -65,18 +76,7 @@ class SandboxRunner:
         return outcome(answer, subject, bounds)
 
 
-def _interpreter(language: str) -> dict[str, str]:
-    """The part of a request that says what reads the source. Raises ``NodeError``."""
-    if language == "python3":
-        return {"kind": "python"}
-    if language == "javascript":
-        return {"kind": "javascript", "engine": _engine_path()}
-    raise NodeError(f"Unsupported language {language}", error_type=CODE_ERROR)
-
-
-def _engine_path() -> str:
-    """Found without importing it."""
+def engine_path() -> str:
+    """File of the JavaScript engine, found without importing it; empty if it is not installed."""
     spec = find_spec(ENGINE)
-    if spec is None or spec.origin is None:
-        raise NodeError("JavaScript needs the package quickjs-ng, which is not installed here.", error_type=CODE_ERROR)
-    return spec.origin
+    return spec.origin or "" if spec is not None else ""

@@ -112,6 +112,25 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "ioperm": (173, None),
 }
 
+#: By which the owner of a file changes it without opening it, and which Landlock does not judge (cutting it off, before Linux 6.2).
+#: Those that take a descriptor stay, since what may be opened is judged.
+OF_OWNERS: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "fchmodat": (268, 53),
+    "chown": (92, None),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "truncate": (76, 45),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+}
+
 CLONE = (56, 220)
 CLONE3 = (435, 435)
 PRCTL = (157, 167)
@@ -146,18 +165,32 @@ def is_supported() -> bool:
     return linux.IS_LINUX and sys.maxsize > 2**32 and platform.machine() in MACHINES
 
 
-def install(process_id: int, *, allow_network: bool = False) -> None:
+def prepare(*, allow_network: bool = False, owns_files: bool = False) -> bytes:
+    """What the filters of all processes on this machine begin with; empty where there is none. Made once, since it takes longest.
+
+    ``owns_files``: the processes have the user of the worker.
+    """
+    return common_steps(platform.machine(), allow_network=allow_network, owns_files=owns_files) if is_supported() else b""
+
+
+def install(prepared: bytes, process_id: int) -> None:
     """Filter this thread's system calls for good, and those of all threads it starts. Needs PR_SET_NO_NEW_PRIVS. Raises ``OSError``."""
-    code = program(platform.machine(), process_id, allow_network=allow_network)
+    code = prepared + own_steps(platform.machine(), process_id)
     buffer = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog { unsigned short len; struct sock_filter *filter; }
     header = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
     linux.prctl(linux.PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(header, len(header)))
 
 
-def program(machine: str, process_id: int, *, allow_network: bool = False) -> bytes:
+def program(machine: str, process_id: int, *, allow_network: bool = False, owns_files: bool = False) -> bytes:
     """The filter for a process of this id, which may signal and limit itself but no other."""
+    return common_steps(machine, allow_network=allow_network, owns_files=owns_files) + own_steps(machine, process_id)
+
+
+def common_steps(machine: str, *, allow_network: bool, owns_files: bool) -> bytes:
+    """The steps for every process."""
     architecture, column = MACHINES[machine]
+    denied = (*DENIED.values(), *(OF_OWNERS.values() if owns_files else ()))
     steps = [
         _step(LOAD, ARCHITECTURE),
         *_unless(architecture, KILL_PROCESS),
@@ -165,13 +198,21 @@ def program(machine: str, process_id: int, *, allow_network: bool = False) -> by
         _step(IF_GREATER, LAST_KNOWN, 0, 1),
         _step(ANSWER, UNKNOWN),
         *(_connections(column) if allow_network else ()),
-        *(step for numbers in DENIED.values() if numbers[column] is not None for step in _on(numbers[column], REFUSE)),
+        *(step for numbers in denied if numbers[column] is not None for step in _on(numbers[column], REFUSE)),
         *_on(CLONE3[column], UNKNOWN),
         *_check(CLONE[column], (IF_SET, CLONE_THREAD), if_so=ALLOW, otherwise=REFUSE),
         *_check(PRCTL[column], (IF_EQUAL, linux.PR_SET_PDEATHSIG), if_so=REFUSE, otherwise=ALLOW),
+        *_check(PRLIMIT[column], (IF_EQUAL, 0), if_so=ALLOW, otherwise=REFUSE),
+    ]
+    return b"".join(steps)
+
+
+def own_steps(machine: str, process_id: int) -> bytes:
+    """What follows them for one process."""
+    _, column = MACHINES[machine]
+    steps = [
         *_check(KILL[column], (IF_EQUAL, process_id), if_so=ALLOW, otherwise=REFUSE),
         *_check(TGKILL[column], (IF_EQUAL, process_id), if_so=ALLOW, otherwise=REFUSE),
-        *_check(PRLIMIT[column], (IF_EQUAL, 0), if_so=ALLOW, otherwise=REFUSE),
         _step(ANSWER, ALLOW),
     ]
     return b"".join(steps)

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from worker.sandbox.confinement import UNPRIVILEGED, Confinement
-from worker.sandbox.execution import perform
+from worker.sandbox.confinement import UNPRIVILEGED
+from worker.sandbox.execution import Preparation, perform
 from worker.sandbox.folders import clean_up, make_folder
 from worker.sandbox.protocol import CALL, VERDICT, End
 
@@ -38,11 +38,11 @@ class Running:
 class Supervisor:
     """The loop of a zygote."""
 
-    def __init__(self, control: socket.socket, base: str, confinement: Confinement) -> None:
+    def __init__(self, control: socket.socket, base: str, prepared: Preparation) -> None:
         self._control = control
         self._base = base
-        self._confinement = confinement
-        self._owner = UNPRIVILEGED if "uid" in confinement.parts else None
+        self._prepared = prepared
+        self._owner = UNPRIVILEGED if "uid" in prepared.confinement.parts else None
         self._running: dict[int, Running] = {}
         self._selector = selectors.DefaultSelector()
         self._is_open = True
@@ -92,7 +92,7 @@ class Supervisor:
             report(verdict, End.NOT_STARTED, error.errno or 0)
             return
         if process_id == 0:
-            perform(work, folder, self._confinement)
+            perform(work, folder, self._prepared)
         os.close(work)
         running = self._running[process_id] = Running(process_id, verdict, folder, time.monotonic() + wall_s)
         self._selector.register(verdict, selectors.EVENT_READ, partial(self._cancel, running))

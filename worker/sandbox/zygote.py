@@ -33,7 +33,9 @@ import sys
 control, temporary, options, *folders = sys.argv[1:]
 own = list(sys.path)
 sys.path += folders
-from worker.sandbox.zygote_main import main
+from worker.sandbox.forking import without_fork_handlers
+with without_fork_handlers():
+    from worker.sandbox.zygote_main import main
 sys.path[:] = own
 main(int(control), temporary, options)
 """
@@ -46,6 +48,8 @@ class Options:
     allow_network: bool = False
     #: Modules that the zygote itself imports, so that no execution has to; they may need the packages.
     modules: tuple[str, ...] = ()
+    #: File of the engine for JavaScript; empty: none.
+    engine: str = ""
 
 
 class ZygoteLost(Exception):

@@ -16,9 +16,11 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 
-from worker.sandbox import linux
+from worker.sandbox import javascript_code, linux, templates
 from worker.sandbox.confinement import NETWORK_PLACES, SYSTEM_PLACES, UNPRIVILEGED, Confinement, open_places, probe
+from worker.sandbox.execution import Preparation
 from worker.sandbox.folders import make_folder, remove_tree
+from worker.sandbox.forking import without_fork_handlers
 from worker.sandbox.modules import PRELOADED, link_packages, preload, reach_by_descriptor
 from worker.sandbox.supervisor import Supervisor
 
@@ -37,9 +39,9 @@ def main(control: int, temporary: str, options: str) -> None:
     with socket.socket(fileno=control) as channel:
         base = tempfile.mkdtemp(prefix="penstock-sandbox-", dir=temporary)
         try:
-            confinement, tier = prepare(base, **json.loads(options))
+            prepared, tier = prepare(base, **json.loads(options))
             channel.sendall(json.dumps({"tier": tier, "folder": base}).encode() + b"\n")
-            Supervisor(channel, base, confinement).serve()
+            Supervisor(channel, base, prepared).serve()
         except Exception as error:
             # Nobody reads this process's standard error; the worker raises what it is told instead of a hello.
             channel.sendall(json.dumps({"error": repr(error)}).encode() + b"\n")
@@ -47,15 +49,18 @@ def main(control: int, temporary: str, options: str) -> None:
             remove_base(base)
 
 
-def prepare(base: str, packages: dict[str, str], allow_network: bool, modules: Sequence[str]) -> tuple[Confinement, str]:
+def prepare(base: str, packages: dict[str, str], allow_network: bool, modules: Sequence[str], engine: str) -> tuple[Preparation, str]:
     """Load what executions need, and find out how far they can be confined here."""
     os.environ.clear()
     os.chmod(base, 0o711)
     adjust_limits()
-    preload(PRELOADED)
+    with without_fork_handlers():
+        preload(PRELOADED)
+    templates.warm_up()
     has_namespaces = enter_namespaces(base, keep_network=allow_network)
     kept = link_packages(base, packages)
     preload(modules)
+    prepared_engine = javascript_code.load(engine) if engine else None
     library = [folder for folder in sys.path if os.path.isdir(folder)]
     network = NETWORK_PLACES if allow_network else ()
     ours = (f"{sys.base_prefix}/lib", *library, *package_folders(), *packages.values())
@@ -64,10 +69,10 @@ def prepare(base: str, packages: dict[str, str], allow_network: bool, modules: S
     parts, unreadable = probe(readable, trial, library)
     os.rmdir(trial)
     kept += reach_by_descriptor(unreadable)
-    confinement = Confinement(parts, readable if "landlock" in parts else (), kept, allow_network)
+    confinement = Confinement.of(parts, readable if "landlock" in parts else (), kept, allow_network=allow_network)
     gc.collect()
     gc.freeze()
-    return confinement, "+".join(("rlimits", *(("namespaces",) if has_namespaces else ()), *parts))
+    return Preparation(confinement, prepared_engine), "+".join(("rlimits", *(("namespaces",) if has_namespaces else ()), *parts))
 
 
 def adjust_limits() -> None:

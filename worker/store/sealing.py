@@ -6,6 +6,8 @@ variable's name are authenticated with it, so that a row which somebody copies t
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import tempfile
 from contextlib import suppress
@@ -20,8 +22,9 @@ KEY_FILE = "secret.key"
 FORMAT = b"\x01"
 NONCE_BYTES = 12
 
-#: Keeps this use of the secret apart from every other one.
+#: Keep the uses of the secret apart from each other.
 PURPOSE = b"penstock app environment 1"
+DIGEST_PURPOSE = b"penstock document digest 1"
 
 
 class Sealing:
@@ -30,10 +33,9 @@ class Sealing:
     def __init__(self, secret: bytes) -> None:
         # Imported here: most processes never seal or open anything.
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-        from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-        self._cipher = AESGCM(HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(secret))
+        self._cipher = AESGCM(_derived(secret, PURPOSE))
+        self._digest_key = _derived(secret, DIGEST_PURPOSE)
 
     @classmethod
     def find(cls, config: Config) -> Sealing:
@@ -41,7 +43,7 @@ class Sealing:
         secret = read_secret(config)
         if not secret:
             missing = "PENSTOCK_SECRET_KEY is not set" if config.database_url else f"the data folder has no key in {KEY_FILE}"
-            raise SealError(f"The values of `penstock apps env` cannot be opened: {missing}.")
+            raise SealError(f"Sealed values cannot be opened: {missing}.")
         return cls(secret)
 
     @classmethod
@@ -68,6 +70,10 @@ class Sealing:
             return self._cipher.decrypt(nonce, ciphertext, _bound_to(app_id, name)).decode()
         except (InvalidTag, ValueError):
             raise SealError(f"The value of the environment variable '{name}' was sealed with another PENSTOCK_SECRET_KEY.") from None
+
+    def digest(self, text: str) -> str:
+        """HMAC-SHA256 in hex: tells texts apart, and says nothing about them to whoever lacks the key."""
+        return hmac.new(self._digest_key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def read_secret(config: Config) -> bytes:
@@ -100,6 +106,14 @@ def make_key_file(path: Path) -> None:
             os.unlink(draft)
     except OSError as error:
         raise SealError(f"The file {KEY_FILE} of the data folder cannot be made: {error.strerror}.") from error
+
+
+def _derived(secret: bytes, purpose: bytes) -> bytes:
+    """32 bytes."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(SHA256(), length=32, salt=None, info=purpose).derive(secret)
 
 
 def _bound_to(app_id: str, name: str) -> bytes:

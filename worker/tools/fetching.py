@@ -29,6 +29,10 @@ PATIENCE_S = 60.0
 
 USER_AGENT = "Mozilla/5.0 (compatible; Penstock)"
 
+#: What a reader of pages and a reader of feeds would rather have; anything else is taken too.
+ACCEPT_PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
+ACCEPT_FEED = "application/rss+xml,application/atom+xml,application/xml;q=0.9,*/*;q=0.8"
+
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -55,7 +59,8 @@ def fetch(url: str, context: NodeContext, headers: Mapping[str, str]) -> Outboun
 
 def read_page(url: str, context: NodeContext, user_agent: str = "") -> Page:
     """Raises ``NodeError``."""
-    response = fetch(url.strip(), context, {"User-Agent": user_agent} if user_agent else {})
+    headers = {"Accept": ACCEPT_PAGE, **({"User-Agent": user_agent} if user_agent else {})}
+    response = fetch(url.strip(), context, headers)
     mime_type = mime_of_header(response.headers.get("content-type", "")) or mime_of_name(name_in_url(response.url))
     if mime_type in HTML_TYPES or not mime_type:
         base = f'<base href="{html.escape(response.url)}">\n'
@@ -69,7 +74,7 @@ def read_page(url: str, context: NodeContext, user_agent: str = "") -> Page:
 
 def read_feed(url: str, context: NodeContext) -> dict[str, Any]:
     """``{"title", "link", "entries"}``. Raises ``NodeError``."""
-    return extracted(fetch(url.strip(), context, {}).body, FEED, context)
+    return extracted(fetch(url.strip(), context, {"Accept": ACCEPT_FEED}).body, FEED, context)
 
 
 def extracted(content: bytes, kind: str, context: NodeContext) -> dict[str, Any]:

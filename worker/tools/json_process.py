@@ -13,7 +13,7 @@ from jsonpath_ng.exceptions import JSONPathError
 from worker.engine.errors import NodeError
 from worker.engine.node import NodeContext
 from worker.engine.tool_values import boolean
-from worker.engine.tools import JSONMessage, TextMessage, ToolMessage, ToolParameter
+from worker.engine.tools import JSONMessage, TextMessage, ToolMessage, ToolParameter, VariableMessage
 from worker.tools.function_tool import FunctionTool, by_name
 
 #: Bounds of a query. A step to all descendants can be repeated; each one multiplies the work.
@@ -102,9 +102,11 @@ REPLACEMENTS: Mapping[str, Callable[[Any, Any, Parameters], Any]] = {
 
 
 def json_parse(parameters: Parameters, context: NodeContext) -> Iterator[ToolMessage]:
+    """The value in every form: documents read it from the variable ``result``."""
     document = document_of(parameters["json_string"])
     yield TextMessage(written(document, {"ensure_ascii": False}))
     yield JSONMessage(document)
+    yield VariableMessage("result", document)
 
 
 def document_of(content: str) -> Any:

@@ -107,6 +107,14 @@ def lazily(module: str) -> Writer:
     return write
 
 
+def to_pdf(markdown: str) -> bytes:
+    """Raises ``NodeError`` where the library is missing, which is not part of every installation."""
+    try:
+        return lazily("markdown_pdf")(markdown)
+    except ImportError as error:
+        raise NodeError(f"A PDF needs a library that is not installed ({error.name}): install penstock[pdf].") from None
+
+
 PARAMETERS = (
     ToolParameter("md_text", required=True, description="The Markdown text"),
     ToolParameter("output_filename", description="Name of the file, with or without its extension"),
@@ -115,7 +123,7 @@ PARAMETERS = (
 #: Tool -> (extension, writer).
 EXPORTS: Mapping[str, tuple[str, Writer]] = {
     "md_to_docx": (".docx", lazily("markdown_docx")),
-    "md_to_pdf": (".pdf", lazily("markdown_pdf")),
+    "md_to_pdf": (".pdf", to_pdf),
     "md_to_xlsx": (".xlsx", lazily("markdown_xlsx")),
     "md_to_csv": (".csv", to_csv),
     "md_to_html": (".html", to_html),

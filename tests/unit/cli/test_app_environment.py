@@ -186,7 +186,7 @@ def test_a_secret_that_is_none_is_refused(caller, typed, raw, sentence):
 def test_a_named_database_needs_a_key_before_anything_is_typed(documented, penstock, tmp_path, monkeypatch, typed):
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'named.sqlite3'}")
     assert penstock("migrate").code == 0
-    assert penstock("apps", "import", documented()).code == 0
+    assert penstock("apps", "import", documented(VARIABLES[:1])).code == 0
     monkeypatch.setattr("sys.stdin", None)
 
     done = penstock("apps", "env", "set", "Caller", "API_KEY")

@@ -1,6 +1,7 @@
 import datetime
 import ipaddress
 import ssl
+from contextlib import closing
 
 import pytest
 from cryptography import x509
@@ -69,6 +70,15 @@ def test_the_node_can_switch_the_check_off(client, secure):
     assert get(client, secure.url, verify_tls=False).body == b"secret"
     with pytest.raises(ConnectionFailed, match="CERTIFICATE_VERIFY_FAILED"):
         get(client, secure.url)
+
+
+def test_the_operator_can_forbid_that(secure):
+    strict = closing(GuardedClient(("127.0.0.1/32",), allow_insecure_tls=False))
+
+    with strict as client, pytest.raises(ConnectionFailed, match="CERTIFICATE_VERIFY_FAILED"):
+        get(client, secure.url, verify_tls=False)
+
+    assert secure.seen == []
 
 
 def test_the_name_is_sent_and_checked_although_the_address_is_called(client, secure, certificate, monkeypatch):

@@ -20,7 +20,7 @@ from worker.sandbox.confinement import Confinement, open_places
 folder, parts, attempt = sys.argv[1:]
 import threading, socket
 places = ("/dev/null", "/lib", "/usr/lib", sys.base_prefix) if "landlock" in parts else ()
-Confinement(tuple(json.loads(parts)), open_places(places)).apply(1, folder, Bounds(10, 10))
+Confinement.of(json.loads(parts), open_places(places)).apply(1, folder, Bounds(10, 10))
 try:
     print(json.dumps(repr(eval(attempt))))
 except BaseException as error:
@@ -66,6 +66,36 @@ def test_landlock_alone_hides_files_even_from_root():
         assert outcome(parts, attempt) == "PermissionError"
     for attempt in ("open('/dev/null', 'w').write('x')", "open('own', 'w').write('x')", "len(os.listdir('/usr/lib')) > 0 and 1"):
         assert outcome(parts, attempt) == "1"
+
+
+@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+def test_without_a_user_of_its_own_it_changes_nothing_that_it_cannot_open(tmp_path):
+    """Landlock does not judge these calls, and the files of the worker belong to the same user."""
+    path = tmp_path / "secret.key"
+    path.write_bytes(b"precious")
+    os.setxattr(path, "user.kept", b"1")
+    before = os.stat(path)
+    by_path = (
+        "chmod({}, 0o777)",
+        "truncate({}, 0)",
+        "chown({}, 1, 1)",
+        "lchown({}, 1, 1)",
+        "utime({}, (1, 1))",
+        "setxattr({}, 'user.x', b'1')",
+    )
+
+    for attempt in (*by_path, "removexattr({}, 'user.kept')", "chmod({}, 0, follow_symlinks=False)"):
+        result = outcome(["no-new-privs", "landlock", "seccomp"], "os." + attempt.format(repr(str(path))))
+        assert result in ("PermissionError", "NotImplementedError"), attempt
+
+    assert (os.stat(path), path.read_bytes(), os.listxattr(path)) == (before, b"precious", ["user.kept"])
+
+
+def test_without_a_user_of_its_own_it_can_still_use_its_own_files():
+    parts = ["no-new-privs", "seccomp"]
+
+    assert outcome(parts, "(file := open('own', 'w'), file.write('abc'), os.fchmod(file.fileno(), 0o600), file.truncate(2))[-1]") == "2"
+    assert outcome(parts, "(open('own', 'w').close(), os.rename('own', 'new'), os.remove('new'))[-1]") == "None"
 
 
 def test_filter_alone_forbids_connections_but_not_threads():

@@ -86,7 +86,7 @@ def test_a_run_that_is_stopped_ends_its_extraction(sandbox):
 
 
 def test_where_the_sandbox_is_weaker_than_required_nothing_is_read(monkeypatch):
-    monkeypatch.setattr("worker.sandbox.policy.REQUIRED", {"moon": "moon"})
+    monkeypatch.setattr("worker.sandbox.policy.REQUIRED", ((frozenset({"moon"}), "moon"),))
     sandbox = DocumentSandbox(Policy(is_required=True))
     try:
         assert "PENSTOCK_SANDBOX is `required`, but on this machine the sandbox has no moon" in failure(sandbox, b"", ".txt")

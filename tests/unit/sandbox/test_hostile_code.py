@@ -281,7 +281,8 @@ def test_many_files_are_removed_again(impatient_runner):
 
 def test_folders_deeper_than_any_path_are_removed_again(impatient_runner):
     source = (
-        "import os\nfor _ in range(3000):\n    os.mkdir('d' * 200)\n    os.chdir('d' * 200)\nos.chmod('.', 0)\ndef main():\n    return 1"
+        "import os\nfor _ in range(3000):\n    os.mkdir('d' * 200)\n    os.chdir('d' * 200)\n"
+        "os.fchmod(os.open('.', 0), 0)\ndef main():\n    return 1"
     )
 
     assert run(impatient_runner, source) == 1

@@ -132,12 +132,35 @@ def test_half_a_surrogate_pair_is_replaced(runner):
     assert run_javascript(runner, "function main({ a }) { return { a, b: 'x\\ud800' } }", {"a": "\ud83d"}) == {"a": "?", "b": "x?"}
 
 
-def test_engine_is_loaded_into_no_other_process(runner):
-    source = "import sys\ndef main():\n    return [name for name in sys.modules if 'quickjs' in name]"
-
+def test_engine_is_not_found_by_other_code(runner):
+    source = """
+import sys
+def main():
+    try:
+        import _quickjs
+    except ImportError:
+        return [name for name in sys.modules if "quickjs" in name]
+"""
     run_javascript(runner, "function main() {}")
 
     assert runner.run("python3", source, {}, Inbox()) == []
+
+
+def test_engine_that_cannot_be_loaded_is_told_and_harms_no_python(tmp_path, monkeypatch):
+    broken = tmp_path / "_quickjs.so"
+    broken.write_bytes(b"no library")
+    monkeypatch.setattr("worker.sandbox.runner.engine_path", lambda: str(broken))
+    runner = SandboxRunner()
+
+    assert "the package quickjs-ng cannot be loaded" in javascript_error_of(runner, "function main() {}")
+    assert runner.run("python3", "def main():\n    return 1", {}, Inbox()) == 1
+    runner.close()
+
+
+def test_random_numbers_differ_between_executions(runner):
+    source = "function main() { return Math.random() }"
+
+    assert run_javascript(runner, source) != run_javascript(runner, source)
 
 
 def test_engine_that_is_not_installed_is_named(monkeypatch):

@@ -7,14 +7,14 @@ from worker.config import Config, ConfigError
 from worker.sandbox.policy import Policy
 from worker.sandbox.runner import SandboxRunner
 
-STRONG = "rlimits+uid+no-new-privs+seccomp"
+STRONG = ("rlimits+uid+no-new-privs+seccomp", "rlimits+no-new-privs+landlock+seccomp", "rlimits+uid+no-new-privs+landlock+seccomp")
 
 
 @pytest.mark.parametrize(
     ("tier", "missing"),
     [
-        ("rlimits", "no system call filter (seccomp) and no user of its own (the worker would have to run as root). It has: rlimits."),
-        ("rlimits+no-new-privs+landlock+seccomp", "has no user of its own"),
+        ("rlimits", "no system call filter (seccomp) and no wall around its files (Landlock, or a user of its own"),
+        ("rlimits+no-new-privs+seccomp", "has no wall around its files"),
         ("rlimits+uid+no-new-privs+landlock", "has no system call filter (seccomp). It has"),
     ],
 )
@@ -26,8 +26,9 @@ def test_required_names_what_is_missing(tier, missing):
     assert Policy().refusal(tier) is None
 
 
-def test_required_is_content_with_a_filter_and_a_user():
-    assert Policy(is_required=True).refusal(STRONG) is None
+@pytest.mark.parametrize("tier", STRONG)
+def test_required_is_content_with_a_filter_and_a_wall(tier):
+    assert Policy(is_required=True).refusal(tier) is None
 
 
 def test_nothing_runs_below_what_is_required(monkeypatch):

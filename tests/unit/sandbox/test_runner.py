@@ -172,6 +172,26 @@ def main():
     assert run(runner, look) == [False, False, False, []]
 
 
+def test_execution_has_a_process_group_of_its_own_and_leads_no_session(runner):
+    source = "import os\ndef main():\n    return [os.getpgid(0) == os.getpid(), os.getsid(0)]"
+
+    assert run(runner, source) == [True, zygote_id(runner)]
+
+
+def test_threads_are_as_in_a_fresh_interpreter(runner):
+    source = """
+import logging, threading
+def main():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(threading.current_thread().name))
+    thread.start()
+    thread.join()
+    logging.getLogger().error("said")
+    return [found, threading.main_thread() is threading.current_thread(), threading.active_count()]
+"""
+    assert run(runner, source) == [["Thread-1 (<lambda>)"], True, 1]
+
+
 def test_random_numbers_differ_between_executions(runner):
     source = "import random\ndef main():\n    return random.random()"
 
@@ -229,7 +249,7 @@ def test_many_executions_run_at_once(runner):
 
 
 def test_nothing_is_left_of_an_execution(runner):
-    run(runner, "import os\nos.makedirs('a/b')\nos.chmod('a', 0)\ndef main():\n    pass")
+    run(runner, "import os\nos.makedirs('a/b')\nos.fchmod(os.open('a', 0), 0)\ndef main():\n    pass")
 
     assert becomes(lambda: folders(runner) == [] and executions(runner) == [])
 

@@ -21,6 +21,7 @@ from worker.sandbox.seccomp import (
     LAST_KNOWN,
     LOAD,
     MACHINES,
+    OF_OWNERS,
     PRCTL,
     PRLIMIT,
     REFUSE,
@@ -41,10 +42,12 @@ JUMPS = {
 }
 
 
-def verdict(machine: str, number: int, first: int = 0, *, architecture: int | None = None, allow_network: bool = False) -> int:
+def verdict(
+    machine: str, number: int, first: int = 0, *, architecture: int | None = None, allow_network: bool = False, owns_files: bool = False
+) -> int:
     """What the filter answers to a system call."""
     data = struct.pack("<IIQQ", number, MACHINES[machine][0] if architecture is None else architecture, 0, first)
-    steps = list(struct.iter_unpack("=HBBI", program(machine, OWN, allow_network=allow_network)))
+    steps = list(struct.iter_unpack("=HBBI", program(machine, OWN, allow_network=allow_network, owns_files=owns_files)))
     place, value = 0, 0
     while True:
         code, if_true, if_false, operand = steps[place]
@@ -112,6 +115,14 @@ def test_calls_that_the_list_does_not_know_do_not_exist(machine):
 
 def test_calls_of_another_machine_are_deadly(machine):
     assert verdict(machine, 0, architecture=0x4000_0003) == KILL_PROCESS
+
+
+def test_owners_of_files_cannot_change_them_by_their_names(machine, column):
+    numbers = {numbers[column] for numbers in OF_OWNERS.values() if numbers[column] is not None}
+
+    assert {verdict(machine, number, owns_files=True) for number in numbers} == {REFUSE}
+    assert {verdict(machine, number) for number in numbers} == {ALLOW}
+    assert {verdict(machine, number, owns_files=True) for number in NEEDED[machine]} == {ALLOW}
 
 
 def test_network_where_it_is_allowed_means_connections_to_internet_addresses(machine, column):

@@ -5,7 +5,7 @@ import pytest
 from tests.unit.nodes.tooling import World
 from tests.unit.tools.calling import call, text
 from worker.engine.errors import NodeError
-from worker.engine.tools import JSONMessage, TextMessage
+from worker.engine.tools import JSONMessage, TextMessage, VariableMessage
 
 STORE = json.dumps({"books": [{"title": "A", "price": 1}, {"title": "B é", "price": 2.5}], "open": True})
 
@@ -73,8 +73,10 @@ def test_replace(more, titles):
     assert [{key: value for key, value in book.items() if key != "price"} for book in found] == titles
 
 
-def test_json_parse_answers_the_value():
-    assert call(World(), "builtin", "json_parse", json_string='{"a": [1]}') == [TextMessage('{"a": [1]}'), JSONMessage({"a": [1]})]
+def test_json_parse_answers_the_value_and_calls_it_result():
+    messages = call(World(), "builtin", "json_parse", json_string='{"a": [1]}')
+
+    assert messages == [TextMessage('{"a": [1]}'), JSONMessage({"a": [1]}), VariableMessage("result", {"a": [1]})]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import sys
 import zipfile
 
 import docx
@@ -114,3 +115,13 @@ def test_a_text_in_one_fence_is_unwrapped():
 )
 def test_names_are_made_safe(given, name):
     assert export("md_to_md", "x", output_filename=given).filename == name
+
+
+def test_without_its_library_a_pdf_is_refused_with_what_to_install(monkeypatch):
+    for name in ("reportlab", "reportlab.lib.pagesizes"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "worker.tools.markdown_pdf", raising=False)
+
+    with pytest.raises(NodeError, match=r"not installed \(reportlab\.lib\.pagesizes\): install penstock\[pdf\]\."):
+        export("md_to_pdf")
+    assert export("md_to_docx").extension == ".docx"
