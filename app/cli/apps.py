@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,17 @@ from app.cli.output import print_json, print_table, time_text
 from app.cli.settings import pass_config
 from app.cli.storage import opened
 from app.cli.tool_check import known_tools, tool_check
+from app.cli.trying import try_
 from app.documents import DocumentError, read_document
 from app.publish import Check, Imported, ToolCheck, check_document, import_document, publish_document
 from worker.config import Config
 from worker.engine.errors import Finding, GraphError
 from worker.nodes.registry import Registry
 from worker.store import apps as stored_apps
+from worker.store.errors import SealError
 from worker.store.models import App, Workflow
+from worker.store.sealed_documents import ProvideSealing, forget_plain_texts, seal_versions
+from worker.store.sealing import Sealing
 from worker.store.session import Database
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
@@ -39,6 +44,7 @@ def apps() -> None:
 
 
 apps.add_command(env)
+apps.add_command(try_)
 
 
 @apps.command("import")
@@ -55,8 +61,9 @@ def import_(config: Config, files: Sequence[Path], name: str | None, allow_missi
     with opened(config) as database:
         for file in files:
             try:
-                imported = _import_file(database, file, registry, name, tool_check(database, config, allow_missing=allow_missing_tools))
-            except (DocumentError, GraphError) as error:
+                tools = tool_check(database, config, allow_missing=allow_missing_tools)
+                imported = _import_file(database, file, registry, name, tools, partial(Sealing.provide, config))
+            except (DocumentError, GraphError, SealError) as error:
                 failures += 1
                 _report_failure(file, error, as_json)
             else:
@@ -64,10 +71,12 @@ def import_(config: Config, files: Sequence[Path], name: str | None, allow_missi
     sys.exit(1 if failures else 0)
 
 
-def _import_file(database: Database, file: Path, registry: Registry, name: str | None, tools: ToolCheck) -> Imported:
+def _import_file(
+    database: Database, file: Path, registry: Registry, name: str | None, tools: ToolCheck, sealing: ProvideSealing
+) -> Imported:
     document = read_document(file)
     with database.begin() as session:
-        return import_document(session, document, registry, name=name, tools=tools)
+        return import_document(session, document, registry, sealing=sealing, name=name, tools=tools)
 
 
 def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
@@ -102,7 +111,7 @@ def publish(config: Config, app: str, file: Path, allow_missing_tools: bool, as_
     document = read_document(file)
     with opened(config) as database, database.begin() as session:
         tools = tool_check(database, config, allow_missing=allow_missing_tools)
-        published = publish_document(session, app, document, Registry(), tools=tools)
+        published = publish_document(session, app, document, Registry(), sealing=partial(Sealing.provide, config), tools=tools)
     _warn(file, published.warnings)
     if as_json:
         facts = {"app_id": published.app_id, "workflow_id": published.workflow_id, "version": published.version, "is_new": published.is_new}
@@ -208,6 +217,17 @@ def delete(config: Config, app: str, yes: bool) -> None:
         for file_id in files:
             blobs.delete(file_id)
     click.echo(f"{found.name} is removed.")
+
+
+@apps.command()
+@pass_config
+def seal(config: Config) -> None:
+    """Seal the secrets in documents that an earlier release stored in plain text."""
+    with opened(config) as database:
+        with database.begin() as session:
+            number = seal_versions(session, partial(Sealing.provide, config))
+        forget_plain_texts(database)
+    click.echo(f"{number} versions had secrets in plain text, and have them sealed now.")
 
 
 @apps.command()

@@ -1,4 +1,4 @@
-"""Inputs of `penstock run`: texts of the command line -> what a request to the API would carry."""
+"""Inputs of `penstock run` and `penstock runs answer`: texts of the command line -> what a request to the API would carry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_inputs(form: Form, pairs: Sequence[str], raw: str | None, offer: OfferF
         if not separator:
             raise click.UsageError(f"-i {pair} must have the form name=value.")
         if name not in variables:
-            raise click.UsageError(f"The app has no input '{name}'; its inputs are: {', '.join(variables) or 'none'}.")
+            raise click.UsageError(f"The form has no input '{name}'; its inputs are: {', '.join(variables) or 'none'}.")
         value = _read_value(variables[name], text, offer)
         inputs[name] = [*inputs.get(name, ()), value] if variables[name].type == "file-list" else value
     return inputs

@@ -19,15 +19,15 @@ class LocalFiles:
 
     def __init__(self, http: HTTPClient, cancellation: Cancellation) -> None:
         self._http = http
-        self._cancellation = cancellation
+        #: Of the attempt that is under way.
+        self.cancellation = cancellation
         self._paths: dict[str, Path] = {}
         self._saved: dict[str, bytes] = {}
 
     def offer(self, reference: str) -> dict[str, Any]:
         """What a request says about a file: ``@path``, or the address of one. Raises ``FormError``."""
         if not reference.startswith("@"):
-            kind = detect_type(Path(name_in_url(reference)).suffix, "")
-            return {"transfer_method": "remote_url", "url": reference, "type": kind}
+            return remote_mapping(reference)
         path = Path(reference[1:])
         if not path.is_file():
             raise FormError(f"There is no file {path}.")
@@ -51,7 +51,7 @@ class LocalFiles:
             return self._saved[file.related_id]
         if file.related_id is not None:
             return self._read_path(file.related_id)
-        answer = self._http.send(OutboundRequest("GET", file.remote_url or ""), self._cancellation)
+        answer = self._http.send(OutboundRequest("GET", file.remote_url or ""), self.cancellation)
         if answer.status >= 400:
             raise NodeError(f"{file.remote_url} answered {answer.status}.")
         return answer.body
@@ -71,6 +71,11 @@ class LocalFiles:
         if file.related_id in self._paths:
             return self._paths[file.related_id].resolve().as_uri()
         return file.remote_url or ""
+
+
+def remote_mapping(url: str) -> dict[str, Any]:
+    """What a request says about a file of the web."""
+    return {"transfer_method": "remote_url", "url": url, "type": detect_type(Path(name_in_url(url)).suffix, "")}
 
 
 def _file(method: str, name: str, size: int, *, mime_type: str = "", **reference: str) -> File:

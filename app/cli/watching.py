@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 MARKS = {"running": "…", "succeeded": "✓", "failed": "✗", "exception": "!", "retry": "↻"}
 STYLES = {"running": "yellow", "succeeded": "green", "failed": "red", "exception": "magenta", "retry": "yellow"}
 
+#: Between two tracebacks: Python tells the last exception last.
+CHAINED = re.compile(r"^(?:During handling of the above exception|The above exception was the direct cause).*$", re.MULTILINE)
+
 #: ``Scope.path``, then the node's id; "" for the round itself.
 Key = tuple[tuple[tuple[str, int], ...], str]
 
@@ -38,7 +42,10 @@ class View(Protocol):
     def show(self, event: Event) -> None: ...
 
     def close(self) -> None:
-        """The run is over, or will not go on; may be called twice."""
+        """The run is over, waits for a person or will not go on; may be called twice."""
+
+    def open(self) -> None:
+        """The run goes on after ``close``."""
 
 
 @dataclass(slots=True)
@@ -53,6 +60,9 @@ class WireView:
     def close(self) -> None:
         """Nothing is left to print."""
 
+    def open(self) -> None:
+        """Nothing was closed."""
+
 
 class LineView:
     """One line on stderr for each node that ended."""
@@ -64,6 +74,9 @@ class LineView:
 
     def close(self) -> None:
         """Nothing is left to print."""
+
+    def open(self) -> None:
+        """Nothing was closed."""
 
 
 @dataclass(slots=True)
@@ -87,15 +100,14 @@ class TreeView:
     def __init__(self, name: str) -> None:
         self._top = Line(name)
         self._lines: dict[Key, Line] = {}
-        self._live = self._open()
+        self._live = self._made()
+        self.open()
 
-    def _open(self) -> Live:
+    def _made(self) -> Live:
         from rich.console import Console
         from rich.live import Live
 
-        live = Live(console=Console(stderr=True), get_renderable=self.tree, refresh_per_second=10)
-        live.start()
-        return live
+        return Live(console=Console(stderr=True), get_renderable=self.tree, refresh_per_second=10)
 
     def show(self, event: Event) -> None:
         if isinstance(event, NodeStarted | ContainerStarted):
@@ -134,6 +146,9 @@ class TreeView:
     def close(self) -> None:
         self._live.stop()
 
+    def open(self) -> None:
+        self._live.start()
+
 
 def _hang(tree: Tree, line: Line) -> None:
     # A copy: the drawing thread must not meet a list that grows.
@@ -163,6 +178,7 @@ def seconds(elapsed_s: float) -> str:
 
 def brief(error: str) -> str:
     """An error text in one line; of a traceback, what it ends with."""
+    error = CHAINED.split(error)[-1]
     noise = ("Traceback", " ", "error: exit status")
     told = [line for line in error.splitlines() if line.strip() and not line.startswith(noise)]
     return " ".join(" ".join(told or [error]).split())

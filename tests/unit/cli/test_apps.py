@@ -155,7 +155,7 @@ def test_a_check_for_programs_is_a_json_line_a_finding(penstock, greeting, chang
     assert (finding["node_id"], finding["node_title"]) == ("hello", "Hello")
 
 
-@pytest.mark.parametrize("name", ["greeting.yml", "order_desk.yml"])
+@pytest.mark.parametrize("name", ["approval.yml", "greeting.yml", "order_desk.yml"])
 def test_the_shipped_examples_can_run(penstock, examples, name):
     done = penstock("apps", "check", examples / name)
 

@@ -176,7 +176,7 @@ def test_a_scripted_server_answers_every_provider(penstock, tmp_path):
     ("arguments", "sentence"),
     [
         (["-i", "n"], "-i n must have the form name=value."),
-        (["-i", "x=1"], "The app has no input 'x'; its inputs are: n, flag, obj, doc, docs."),
+        (["-i", "x=1"], "The form has no input 'x'; its inputs are: n, flag, obj, doc, docs."),
         (["-i", "n=many"], "n in input form must be a valid number"),
         (["-i", "obj={"], "-i obj is not JSON: "),
         (["--inputs", "[1]"], "--inputs must be a JSON object."),
