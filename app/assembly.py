@@ -20,7 +20,7 @@ from app.published import PublishedWorkflows
 from app.readiness import Check, Readiness
 from app.stream.open_streams import OpenStreams
 from app.stream.websocket import register_websocket
-from app.views import apps, audio, events, files, health, logs, other_modes, runs
+from app.views import apps, audio, events, files, form_pages, health, human_input, logs, other_modes, runs
 from app.views.docs import docs_blueprint
 from app.views.openapi import describe
 from worker.bus.commands import Commands
@@ -39,12 +39,14 @@ from worker.store.session import Database
 BLUEPRINTS = (
     runs.blueprint,
     events.blueprint,
+    human_input.blueprint,
     files.blueprint,
     audio.blueprint,
     logs.blueprint,
     apps.blueprint,
     health.blueprint,
     files.signed_blueprint,
+    form_pages.blueprint,
     other_modes.blueprint,
 )
 

@@ -15,9 +15,10 @@ import orjson
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from worker.engine.checkpoint import CheckpointError
 from worker.engine.errors import FormError, GraphError
 from worker.engine.models import ModelError
-from worker.store.errors import NotFound, StorageUnavailable
+from worker.store.errors import FormExpired, FormSubmitted, KeyInProgress, KeyReused, NotFound, NotResumable, StorageUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +45,15 @@ CODES: Mapping[str, tuple[int, str]] = {
     "no_audio_uploaded": (400, "Please upload your audio."),
     "provider_not_support_speech_to_text": (400, "No model writes recordings down in this deployment."),
     "speech_to_text_disabled": (400, "Speech to text is not enabled."),
+    "invalid_form_data": (400, "The answer does not fit the form."),
     "unauthorized": (401, "Access token is invalid"),
     "forbidden": (403, "You don't have the permission to access the requested resource."),
     "file_access_denied": (403, "Access to the requested file is denied."),
     "not_found": (404, "The requested URL was not found on the server."),
     "file_not_found": (404, "The requested file was not found."),
     "method_not_allowed": (405, "The method is not allowed for the requested URL."),
+    "human_input_form_submitted": (412, "The form has been submitted."),
+    "human_input_form_expired": (412, "The form has expired."),
     "file_too_large": (413, "File size exceeded."),
     "audio_too_large": (413, "Audio size larger than 30 mb"),
     "request_entity_too_large": (413, "The request body is too large."),
@@ -59,6 +63,9 @@ CODES: Mapping[str, tuple[int, str]] = {
         415,
         "Did not attempt to load JSON data because the request Content-Type was not 'application/json'.",
     ),
+    "run_not_resumable": (409, "The run cannot be resumed."),
+    "idempotency_in_progress": (409, "A request with the same Idempotency-Key is still being accepted. Please try again."),
+    "idempotency_key_reused": (422, "This Idempotency-Key came with another body before."),
     "too_many_requests": (429, "Too many requests. Please try again later."),
     "internal_server_error": (500, "The server encountered an internal error and was unable to complete your request."),
     "service_unavailable": (503, "The service is temporarily unavailable. Please try again later."),
@@ -110,6 +117,13 @@ EXCEPTIONS: Mapping[type[Exception], str] = {
     GraphError: "workflow_request_error",
     # The app was deleted between the look at its key and the transaction.
     NotFound: "forbidden",
+    NotResumable: "run_not_resumable",
+    # Of the run that is to be gone on from: this release cannot read its results.
+    CheckpointError: "run_not_resumable",
+    FormSubmitted: "human_input_form_submitted",
+    FormExpired: "human_input_form_expired",
+    KeyInProgress: "idempotency_in_progress",
+    KeyReused: "idempotency_key_reused",
 }
 
 

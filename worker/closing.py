@@ -78,5 +78,6 @@ def start_of(claim: Claim, environment: dict[str, object]) -> RunStart:
         system=system,
         environment=environment,
         created_at=claim.created_at,
-        started_at=claim.started_at,
+        elapsed_s=claim.elapsed_s,
+        paused_s=claim.paused_s,
     )

@@ -7,12 +7,15 @@ event soon after it happened. The end of a run is committed first and published 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from secrets import token_urlsafe
 from typing import TypeVar
 
 import redis
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from worker.bus.events import UNSTORED_EVENTS
@@ -20,23 +23,30 @@ from worker.bus.ports import EventLogPort
 from worker.bus.replay import Told
 from worker.bus.wire import Envelope, encode, encode_error, encode_speech, encode_speech_end
 from worker.engine.errors import RunFenced
-from worker.engine.events import STOPPED_TEXT, Event, RunFinished, RunStatus
+from worker.engine.events import STOPPED_TEXT, Event, NodeRetried, RunFinished, RunStatus
+from worker.engine.pausing import RunPause
 from worker.engine.ports import Clock
 from worker.engine.record import NodeRecord
+from worker.engine.start import Tried
 from worker.engine.variables import FileURL, to_json
 from worker.history import History, Tally
 from worker.store.claims import Claim, finish_run, release_run, save_progress, save_speech
+from worker.store.clock import now_s
 from worker.store.errors import StorageUnavailable
 from worker.store.events import EventStretch
+from worker.store.pauses import pause_run
 from worker.store.session import Database
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: An event waits for company this long, or until this many bytes have come together.
+#: An event of a run that has more to tell at once waits for company this long, or until this many bytes have come together.
 FLUSH_S = 0.05
 FLUSH_BYTES = 64 * 1024
+
+#: Seconds between two flushes of a run that waits for news: an event that comes alone goes out at once, those of a burst together.
+PACE_S = 0.005
 
 #: Bytes and number of events that may wait for a checkpoint; beyond, they are stored without one. Bounds memory, what a resumed run
 #: reads from the log, and what the log must not trim yet.
@@ -49,6 +59,9 @@ LOG_PAUSE_S = 1.0
 #: Seconds for which the end of a run is offered to a log that fails, and between two tries; after that readers find it in SQL.
 FINAL_PATIENCE_S = 2.0
 FINAL_PAUSE_S = 0.3
+
+#: Of a form's token: nobody guesses 192 bits.
+TOKEN_BYTES = 24
 
 #: Seconds between tries to write to a database that does not answer.
 STORE_PAUSE_S = 0.5
@@ -81,7 +94,7 @@ class RunJournal:
         self._patience_s = patience_s
         self._began = clock.monotonic()
         self._told = Told(history.frames) if history.frames else None
-        self._tally = Tally.of(history.records)
+        self._tally = Tally.of(history.records, self.tried)
         #: Number of the last event.
         self._last = len(history.frames)
         #: Events that SQL lacks, up to the last one.
@@ -91,6 +104,8 @@ class RunJournal:
         self._unpublished: list[bytes] = []
         self._unpublished_bytes = 0
         self._flush_at = 0.0
+        #: Until then the last flush was a moment ago.
+        self._pace_until = 0.0
         #: The log failed lately: leave it alone until then.
         self._log_pause_until: float | None = None
         #: Results that SQL lacks, with their positions.
@@ -102,6 +117,16 @@ class RunJournal:
     def started(self) -> dict[str, tuple[int, float]]:
         """Nodes that readers saw start before this attempt (engine/start.py ``Resume.started``)."""
         return {} if self._told is None else self._told.started
+
+    @property
+    def tried(self) -> dict[str, Tried]:
+        """Nodes whose failed attempts readers were told of (engine/start.py ``Resume.tried``)."""
+        return {} if self._told is None else self._told.tried
+
+    @property
+    def is_paused(self) -> bool:
+        """Readers were told that the run pauses, and not yet that it goes on (engine/start.py ``Resume.ends_pause``)."""
+        return self._told is not None and self._told.is_paused
 
     # ---- engine/ports.py Journal
 
@@ -117,6 +142,8 @@ class RunJournal:
                 return None
             frame = frame if rest is event else encode(rest, self._envelope)
             event = rest
+        if isinstance(event, NodeRetried):
+            self._tally.retry(event)
         self._add(frame)
         return event
 
@@ -136,7 +163,18 @@ class RunJournal:
         if durable:
             self._commit()
 
+    def publish_due(self, *, is_idle: bool) -> float:
+        if not self._unpublished:
+            return math.inf
+        due_at = max(self._pace_until if is_idle else self._flush_at, self._log_pause_until or 0.0)
+        wait_s = due_at - self._clock.monotonic()
+        if wait_s > 0:
+            return wait_s
+        self.flush()
+        return LOG_PAUSE_S if self._unpublished else math.inf
+
     def flush(self) -> None:
+        """Publish what waits, now, unless the log is to be left alone."""
         if self._unpublished and not self._is_log_paused():
             self._publish(is_terminal=False)
 
@@ -185,6 +223,24 @@ class RunJournal:
             return
         self._store_end(self._finished(RunStatus.FAILED, error), encode_error(code, error, http_status, self._envelope))
         self._publish_end()
+
+    def pause(self, pause: RunPause) -> RunStatus:
+        """Put the run aside, with all that is known, then tell so; answers what it is then, as ``pause_run`` does.
+
+        Forms expire by the database's clock. Their tokens are made before they are stored, so that storing may be repeated.
+        """
+        now = self._persist(lambda session: session.scalars(select(now_s())).one())
+        forms = pause.held(lambda: token_urlsafe(TOKEN_BYTES), now)
+        frames = [encode(event, self._envelope) for event in pause.events(forms)]
+        events = self._unstored_stretch(*frames)
+        assert events is not None, "two frames at least"
+        status = self._persist(lambda session: pause_run(session, self._claim, pause, forms, self._records, events))
+        if status is not RunStatus.STOPPED:
+            self._note_stored()
+            for frame in frames:
+                self._append_frame(frame)
+            self._publish_end(is_terminal=False)
+        return status
 
     def hand_over(self) -> bool:
         """Give the run back to be executed elsewhere, with all that is known. False: it is to be stopped, and still this claim's."""
@@ -288,6 +344,7 @@ class RunJournal:
             self._log_pause_until = self._clock.monotonic() + LOG_PAUSE_S
             return False
         self._log_pause_until = None
+        self._pace_until = self._clock.monotonic() + PACE_S
         self._unpublished = []
         self._unpublished_bytes = 0
         return True

@@ -19,6 +19,7 @@ from worker.engine.events import STOPPED_TEXT, RunFinished, RunStatus
 from worker.engine.execution import Threads
 from worker.engine.features import SpeechFeature
 from worker.engine.inbox import Inbox
+from worker.engine.pausing import RunPause
 from worker.engine.ports import Journal, Ports
 from worker.engine.run import WorkflowRun
 from worker.engine.start import Resume
@@ -145,7 +146,8 @@ class RunService:
         try:
             compiled = self._compiled(held, history)
             speaking = self._speaking(held, compiled.workflow, ports, journal)
-            finished = self._run(held, compiled, ports, speaking or journal, run.inbox, Resume(history.records, journal.started))
+            resume = Resume(history.records, journal.started, journal.tried, history.forms, ends_pause=journal.is_paused)
+            outcome = self._run(held, compiled, ports, speaking or journal, run, resume)
         except RunDrained:
             self._hand_over(held, journal)
         except EngineError as error:
@@ -154,7 +156,10 @@ class RunService:
             logger.exception("Run %s failed in a way that nobody foresaw.", held.run_id)
             journal.refuse(REFUSED[0], f"The run failed unexpectedly ({type(error).__name__}).", REFUSED[1])
         else:
-            ended = journal.finish(finished) if speaking is None else self._speak_to_end(run, speaking, finished)
+            if isinstance(outcome, RunPause):
+                self._pause(held, run, speaking or journal, outcome)
+                return
+            ended = journal.finish(outcome) if speaking is None else self._speak_to_end(run, speaking, outcome)
             logger.info("Run %s %s after %.3f s.", held.run_id, ended.status, ended.elapsed_s)
         finally:
             if speaking is not None:
@@ -180,17 +185,34 @@ class RunService:
             speaking.inbox.stop()
         return speaking.finish(finished)
 
-    def _run(self, held: Claim, compiled: CompiledWorkflow, ports: Ports, journal: Journal, inbox: Inbox, resume: Resume) -> RunFinished:
-        return WorkflowRun(
-            compiled.graph,
-            compiled.responses,
-            start_of(held, self._environments.values(held.app_id, compiled.workflow)),
-            ports=ports,
-            journal=journal,
-            inbox=inbox,
-            threads=self._threads,
-            resume=resume,
-        ).execute()
+    def _run(
+        self, held: Claim, compiled: CompiledWorkflow, ports: Ports, journal: Journal, run: ActiveRun, resume: Resume
+    ) -> RunFinished | RunPause:
+        try:
+            return WorkflowRun(
+                compiled.graph,
+                compiled.responses,
+                start_of(held, self._environments.values(held.app_id, compiled.workflow)),
+                ports=ports,
+                journal=journal,
+                inbox=run.inbox,
+                threads=self._threads,
+                resume=resume,
+            ).execute()
+        finally:
+            run.is_ending = True
+
+    def _pause(self, held: Claim, run: ActiveRun, journal: RunJournal | SpeakingJournal, pause: RunPause) -> None:
+        """From here on no process, lease or timer knows of the run: the answer to a form, or the sweeper, brings it back."""
+        if isinstance(journal, SpeakingJournal):
+            # A stop cuts off the speech before the pause, during which the lease is kept; then the pause finds that stop.
+            run.inbox = journal.inbox
+        status = journal.pause(pause)
+        if status is RunStatus.STOPPED:
+            journal.close(RunStatus.STOPPED, STOPPED_TEXT)
+        elif status is RunStatus.SCHEDULED:
+            self._dispatcher.send(held.run_id, held.task_id)
+        logger.info("Run %s is %s: it asked for %d forms.", held.run_id, status, len(pause.forms))
 
     def _hand_over(self, held: Claim, journal: RunJournal) -> None:
         if journal.hand_over():

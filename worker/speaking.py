@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from worker.engine.events import Event, RunFinished, RunStatus, TextChunk
 from worker.engine.inbox import Inbox
+from worker.engine.pausing import RunPause
 from worker.engine.ports import Clock
 from worker.engine.record import NodeRecord
 from worker.journal import RunJournal
@@ -35,8 +36,8 @@ class SpeakingJournal:
     def record(self, record: NodeRecord, *, durable: bool) -> None:
         self._journal.record(record, durable=durable)
 
-    def flush(self) -> None:
-        self._journal.flush()
+    def publish_due(self, *, is_idle: bool) -> float:
+        return self._journal.publish_due(is_idle=is_idle)
 
     def finish(self, finished: RunFinished) -> RunFinished:
         """``RunJournal.finish``, then the rest of the speech. Who stopped a run does not want to hear the rest."""
@@ -50,6 +51,16 @@ class SpeakingJournal:
         self._tell_rest()
         self._journal.end_speech()
         return ended
+
+    def pause(self, pause: RunPause) -> RunStatus:
+        """What there is to say so far, then ``RunJournal.pause``: the attempt that goes on speaks only what comes after."""
+        self._speaker.end_text()
+        self._tell(self._speaker.take())
+        self._tell_rest()
+        return self._journal.pause(pause)
+
+    def close(self, status: RunStatus, error: str) -> RunFinished:
+        return self._journal.close(status, error)
 
     @property
     def inbox(self) -> Inbox:

@@ -17,6 +17,8 @@ from worker.engine.events import STOPPED_TEXT, RunStatus
 from worker.engine.variables import FileURL
 from worker.store.claims import Claim, take_over
 from worker.store.errors import StorageUnavailable
+from worker.store.forms import DueForm, expire_form, find_due_forms
+from worker.store.idempotency import forget_old_keys
 from worker.store.locks import acquire_lock, release_lock
 from worker.store.lost_runs import LostRun, find_expired, find_overdue, find_unclaimed, requeue_expired
 from worker.store.session import Database
@@ -27,6 +29,9 @@ LOCK = "sweeper"
 
 #: Messages that the sweeper lets wait in the queue: when as many are there already, the runs behind them are not lost, only late.
 QUEUE_ROOM = 100
+
+#: Idempotency keys that one transaction removes: it must hold up nobody who writes.
+KEYS_AT_A_TIME = 500
 
 
 class Sweeper:
@@ -57,8 +62,10 @@ class Sweeper:
             if self._is_elected():
                 self._resend()
                 self._end_overdue()
+                self._close_forms()
                 if time.monotonic() >= self._patient_until:
                     self._recover_lost()
+                self._forget_keys()
         except StorageUnavailable as error:
             logger.warning("The sweeper waits for the database: %s", error)
             # While the database was away nobody could renew a lease: give the living ones time for that first.
@@ -92,6 +99,26 @@ class Sweeper:
         for run in overdue:
             self._end(run, RunStatus.FAILED, self._overdue_text)
 
+    def _close_forms(self) -> None:
+        """Runs whose people did not answer in time go on without them, or end where the deployment's own limit was reached."""
+        with self._database.read() as session:
+            due = find_due_forms(session)
+        for form in due:
+            if form.ends_run:
+                self._end(form, RunStatus.FAILED, unanswered_text(form))
+            else:
+                self._expire(form)
+
+    def _expire(self, form: DueForm) -> None:
+        wake = self._database.transact(lambda session: expire_form(session, form.form_id))
+        if wake is not None:
+            logger.info("Run %s goes on: nobody filled in the form of node '%s' in time.", wake.run_id, form.node_title)
+            self._dispatcher.send(wake.run_id, wake.task_id)
+
+    def _forget_keys(self) -> None:
+        while self._database.transact(lambda session: forget_old_keys(session, KEYS_AT_A_TIME)) == KEYS_AT_A_TIME:
+            logger.debug("More idempotency keys are over a day old.")
+
     def _recover_lost(self) -> None:
         with self._database.read() as session:
             lost = find_expired(session)
@@ -108,7 +135,7 @@ class Sweeper:
             logger.warning("Run %s lost its worker (%d times so far); another one gets it.", run.run_id, run.losses)
             self._dispatcher.send(run.run_id, run.task_id)
 
-    def _end(self, run: LostRun, status: RunStatus, text: Callable[[Claim], str]) -> None:
+    def _end(self, run: LostRun | DueForm, status: RunStatus, text: Callable[[Claim], str]) -> None:
         claim = self._database.transact(lambda session: take_over(session, run.run_id, run.attempt))
         if claim is None:
             return
@@ -117,7 +144,11 @@ class Sweeper:
 
     def _overdue_text(self, claim: Claim) -> str:
         limit_s = self._config.limits.workflow_max_execution_time
-        return f"Aborted: Maximum execution time exceeded: {claim.elapsed_s:.2f}s > {limit_s:g}s"
+        return f"Aborted: Maximum execution time exceeded: {claim.elapsed_s - claim.paused_s:.2f}s > {limit_s:g}s"
+
+
+def unanswered_text(form: DueForm) -> Callable[[Claim], str]:
+    return lambda claim: f"Aborted: nobody filled in the form of node '{form.node_title}' in time."
 
 
 def lost_text(run: LostRun) -> Callable[[Claim], str]:

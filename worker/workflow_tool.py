@@ -6,12 +6,13 @@ Such a run has no record of its own: it is part of the node, and starts again wi
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from worker.engine.errors import EngineError, NodeError
+from worker.engine.errors import EngineError, NodeError, Partial
 from worker.engine.events import Event, RunFinished, RunStatus
 from worker.engine.execution import Threads
 from worker.engine.file_inputs import address_of
@@ -19,6 +20,7 @@ from worker.engine.form import Form
 from worker.engine.form_variables import FormVariable
 from worker.engine.inbox import Inbox
 from worker.engine.node import NodeContext
+from worker.engine.pausing import RunPause
 from worker.engine.record import NodeRecord
 from worker.engine.run import WorkflowRun
 from worker.engine.start import RunStart
@@ -46,7 +48,8 @@ class Unheard:
 
     def record(self, record: NodeRecord, *, durable: bool) -> None: ...
 
-    def flush(self) -> None: ...
+    def publish_due(self, *, is_idle: bool) -> float:
+        return math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,13 @@ class WorkflowTool:
         finished = self._run(self._start(parameters, context), context)
         context.cancellation.check()
         if finished.status not in (RunStatus.SUCCEEDED, RunStatus.PARTIAL_SUCCEEDED):
-            raise NodeError(finished.error or f"The workflow {self.name} {finished.status}.")
+            raise NodeError(finished.error or f"The workflow {self.name} {finished.status}.", partial=Partial.costing(finished.spending))
         outputs = dict(finished.outputs)
         yield TextMessage(json.dumps(to_json(outputs, context.ports.files.url), ensure_ascii=False))
         yield JSONMessage(outputs)
         yield from (VariableMessage(name, value) for name, value in outputs.items())
         yield from (FileMessage(file) for file in files_in(outputs))
-        yield UsageMessage(finished.total_tokens, {"total_tokens": finished.total_tokens} if finished.total_tokens else {})
+        yield UsageMessage(finished.spending)
 
     def _run(self, start: RunStart, context: NodeContext) -> RunFinished:
         inbox = Inbox()
@@ -84,9 +87,14 @@ class WorkflowTool:
         ports = replace(context.ports, tools=self.inner_tools)
         graph, responses = self.compiled.graph, self.compiled.responses
         try:
-            return WorkflowRun(graph, responses, start, ports=ports, journal=Unheard(), inbox=inbox, threads=self.threads).execute()
+            outcome = WorkflowRun(graph, responses, start, ports=ports, journal=Unheard(), inbox=inbox, threads=self.threads).execute()
         finally:
             forget()
+        if isinstance(outcome, RunPause):
+            # Nobody knows of this run, so nobody could answer it.
+            message = f"The workflow {self.name} asks a person (node '{outcome.forms[0].node_title}'), which no workflow can do as a tool."
+            raise NodeError(message, partial=Partial.costing(outcome.spending))
+        return outcome
 
     def _start(self, parameters: Mapping[str, Any], context: NodeContext) -> RunStart:
         """Raises ``NodeError``."""
@@ -107,7 +115,7 @@ class WorkflowTool:
             "timestamp": int(now),
         }
         # Files stay those of the app that calls: its run stores and reads them.
-        return RunStart(run_id, context.app_id, inputs, system, environment, created_at=now, started_at=now)
+        return RunStart(run_id, context.app_id, inputs, system, environment, created_at=now)
 
 
 def parameter_of(variable: FormVariable) -> ToolParameter:

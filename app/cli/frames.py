@@ -24,7 +24,7 @@ def _about(name: str, data: Mapping[str, Any]) -> str:
         return json.dumps(data["text"][:CHUNK_LENGTH], ensure_ascii=False)
     if name == "error":
         return f"{data.get('code')}: {data.get('message')}"
-    subject = data.get("title") or data.get("node_id") or data.get("id", "")
+    subject = data.get("title") or data.get("node_title") or data.get("node_id") or data.get("id", "")
     if "status" not in data:
         return str(subject)
     reason = f"  {brief(data['error'])}" if data.get("error") else ""

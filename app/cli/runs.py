@@ -1,4 +1,4 @@
-"""`penstock runs`: look at runs, follow them, stop them."""
+"""`penstock runs`: look at runs, follow them, answer their forms, stop them, resume them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import redis
 
 from app.cli.frames import line_of
 from app.cli.output import print_json, print_table, time_text
+from app.cli.pruning import prune
 from app.cli.settings import pass_config, require_redis
 from app.cli.storage import opened
 from app.cli.watching import brief, seconds
@@ -24,9 +25,11 @@ from worker.bus.events import EventLog
 from worker.bus.listener import Listener
 from worker.config import Config
 from worker.engine.events import RunStatus
+from worker.engine.pausing import HeldForm
 from worker.store import apps as stored_apps
 from worker.store import runs as stored_runs
 from worker.store.claims import load_records
+from worker.store.forms import StoredForm, waiting_forms
 from worker.store.logs import LogEntry, LogQuery, query_logs
 from worker.store.session import Database
 
@@ -37,7 +40,10 @@ STATUSES = [status.value for status in RunStatus if status is not RunStatus.SCHE
 
 @click.group()
 def runs() -> None:
-    """Look at runs, follow them, stop them. RUN is a run's id."""
+    """Look at runs, follow them, answer their forms, stop them, resume them, remove old ones. RUN is a run's id."""
+
+
+runs.add_command(prune)
 
 
 @runs.command("list")
@@ -72,17 +78,20 @@ def _entry_facts(entry: LogEntry) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True)
 @pass_config
 def show(config: Config, run: str, as_json: bool) -> None:
-    """A run: its status, inputs, outputs and nodes."""
+    """A run: its status, inputs, outputs and nodes, and the forms that it waits for."""
     with opened(config) as database:
         facts, nodes = _read_run(database, run)
+        forms = _waiting_forms(database, run)
     if as_json:
-        print_json({**facts, "nodes": nodes})
+        print_json({**facts, "nodes": nodes, "forms": [_form_facts(form.held) for form in forms]})
         return
     shown = {**facts, "created_at": time_text(facts["created_at"]), "finished_at": time_text(facts["finished_at"])}
     for name in ("inputs", "outputs"):
         shown[name] = json.dumps(facts[name], ensure_ascii=False)
     print_table(("", ""), shown.items())
     print_table(("Node", "Type", "Status", "Took", "Error"), map(_node_row, nodes))
+    if forms:
+        print_table(("Waits at", "Actions", "Inputs", "Until", "Token"), (_form_row(form.held) for form in forms))
 
 
 def _node_row(node: dict[str, Any]) -> tuple[str, ...]:
@@ -96,9 +105,29 @@ def _read_run(database: Database, run: str) -> tuple[dict[str, Any], list[dict[s
         records = load_records(session, run)
     assert detail is not None, "it was there a moment ago"
     names = ("run_id", "task_id", "workflow_id", "status", "error", "elapsed_time", "total_steps", "created_at", "finished_at")
-    facts = {**{name: getattr(detail, name) for name in names}, "inputs": json.loads(detail.inputs), "outputs": detail.outputs}
+    origin = {} if detail.resumed_from is None else {"resumed_from": detail.resumed_from}
+    facts = {**{name: getattr(detail, name) for name in names}, **origin, "inputs": json.loads(detail.inputs), "outputs": detail.outputs}
     parts = ("node_id", "node_type", "title", "status", "error", "elapsed_s")
     return facts, [{name: getattr(record, name) for name in parts} for record in records]
+
+
+def _waiting_forms(database: Database, run: str) -> list[StoredForm]:
+    app_id, _ = _locate(database, run)
+    with database.read() as session:
+        return waiting_forms(session, app_id, run)
+
+
+def _form_row(held: HeldForm) -> tuple[str, ...]:
+    actions, inputs = (action.id for action in held.form.actions), (item["output_variable_name"] for item in held.form.inputs)
+    return held.node_id, ", ".join(actions), ", ".join(inputs), time_text(held.expires_at), held.token
+
+
+def _form_facts(held: HeldForm) -> dict[str, Any]:
+    """As ``human_input_required`` tells them."""
+    names = ("form_id", "node_id", "node_title", "expires_at")
+    form = held.form
+    shown = {"form_content": form.content, "inputs": list(form.inputs), "actions": form.actions_json()}
+    return {**{name: getattr(held, name) for name in names}, "form_token": held.token, **shown}
 
 
 def _locate(database: Database, run: str) -> tuple[str, str]:
@@ -119,13 +148,25 @@ def tail(config: Config, run: str, after: int, as_json: bool) -> None:
     """Print a run's events, from the first one, until it has ended."""
     with opened(config) as database:
         _locate(database, run)
-        for frame in _follow(require_redis(config), database, run, after):
-            click.echo(frame if as_json or not sys.stdout.isatty() else line_of(frame))
+        _print_events(config, database, run, after, as_json)
+
+
+def _print_events(config: Config, database: Database, run: str, after: int, as_json: bool) -> None:
+    for frame in _follow(require_redis(config), database, run, after):
+        click.echo(frame if as_json or not sys.stdout.isatty() else line_of(frame))
+
+
+def _check_remembered(database: Database, run: str) -> None:
+    with database.read() as session:
+        outlook = stored_runs.find_outlook(session, run)
+    if outlook is not None and outlook.is_complete and not outlook.last_event:
+        raise click.ClickException("The events of this run were removed because of their age (PENSTOCK_RETENTION_DETAIL_DAYS).")
 
 
 def _follow(config: Config, database: Database, run: str, after: int) -> Iterator[bytes]:
     with _redis(config) as client, contextlib.closing(Listener(client, config)) as listener:
-        relay = Relay(run, listener.subscribe(run), EventLog(client, config), RunHistory(database, run), after=after)
+        history = RunHistory(database, run)
+        relay = Relay(run, listener.subscribe(run), EventLog(client, config), history, after=after, ends_on_pause=False)
         with contextlib.closing(relay):
             yield from (entry.frame for entry in relay if entry is not None)
 
@@ -141,9 +182,57 @@ def _redis(config: Config) -> Iterator[redis.Redis]:
 
 @runs.command()
 @RUN
+@click.option("--action", required=True, metavar="ID", help="Id of the action, such as the button that a person would press.")
+@click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE", help="An input; a file as @path or by its address.")
+@click.option("--inputs", metavar="JSON", help="Inputs as a JSON object, or @file with one.")
+@click.option("--form", metavar="NODE", help="Which form, if the run waits for several: its node, its id or its token.")
+@click.option("--user", help="Who answers.")
+@pass_config
+def answer(config: Config, run: str, action: str, pairs: tuple[str, ...], inputs: str | None, form: str | None, user: str | None) -> None:
+    """Answer a form that a run waits for, so that the run goes on."""
+    from app.cli.answering import Answer, chosen_form, give_answer
+    from app.enqueue import CeleryDispatcher
+
+    require_redis(config)
+    with opened(config) as database:
+        app_id, _ = _locate(database, run)
+        chosen = chosen_form(_waiting_forms(database, run), form)
+        woken = give_answer(config, database, app_id, chosen, Answer(action, pairs, inputs, user))
+        if woken is not None:
+            CeleryDispatcher(config).send(woken.run_id, woken.task_id)
+    click.echo("The run goes on.")
+
+
+@runs.command()
+@RUN
+@click.option("--version", metavar="V", help="Another published version: its id, or when it was published.")
+@click.option("--latest", "version", flag_value="latest", help="The app's current version.")
+@click.option("--watch", is_flag=True, help="Print its events, as `runs tail` does.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line of its ids; events as JSON lines too.")
+@pass_config
+def resume(config: Config, run: str, version: str | None, watch: bool, as_json: bool) -> None:
+    """Go on from a run that failed or was stopped: a new run takes over what is done, and executes the rest."""
+    from app.cli.resuming import accept_resumed
+    from app.enqueue import CeleryDispatcher
+
+    require_redis(config)
+    with opened(config) as database:
+        app_id, _ = _locate(database, run)
+        new = accept_resumed(config, database, app_id, run, version)
+        CeleryDispatcher(config).send(new.run_id, new.task_id)
+        if as_json:
+            print_json({"run_id": new.run_id, "task_id": new.task_id, "workflow_id": new.workflow_id, "resumed_from": run.lower()})
+        else:
+            click.echo(f"The run goes on as {new.run_id}.")
+        if watch:
+            _print_events(config, database, new.run_id, 0, as_json)
+
+
+@runs.command()
+@RUN
 @pass_config
 def stop(config: Config, run: str) -> None:
-    """Stop a run, whether it waits or is running."""
+    """Stop a run, whether it waits, is running or is paused."""
     from worker.closing import stop_run
     from worker.store.deployment import signing_secret
     from worker.store.signing import FileLinks

@@ -8,6 +8,7 @@ from email.utils import formatdate
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
+from marshmallow.exceptions import SCHEMA
 
 from app.errors import APIError, invalid_param
 from worker.store.encoding import dumps
@@ -70,5 +71,6 @@ def blame(messages: Mapping[str, Any]) -> APIError:
 def _first(messages: Any, path: str) -> tuple[str, str]:
     if isinstance(messages, Mapping):
         key = next(iter(messages))
-        return _first(messages[key], f"{path}.{key}")
+        # The messages about an object as a whole lie under a name of marshmallow's.
+        return _first(messages[key], path if key == SCHEMA else f"{path}.{key}")
     return path, str(messages[0]).rstrip(".")

@@ -11,7 +11,7 @@ from flask import Request, Response, request
 
 from app.errors import APIError
 from app.parts import Parts
-from app.schemas.runs import blocking_body
+from app.schemas.runs import blocking_body, paused_body
 from app.stream.history import RunHistory
 from app.stream.relay import Relay
 from app.stream.sse import HEADERS, EventStream
@@ -33,6 +33,7 @@ def open_relay(
     after: int = 0,
     is_new: bool = False,
     is_call: bool = False,
+    ends_on_pause: bool = True,
     ping_interval_s: float = 0.0,
 ) -> Relay:
     """A relay that ``resources`` closes."""
@@ -43,6 +44,7 @@ def open_relay(
         RunHistory(parts.database, run_id),
         after=after,
         is_new=is_new,
+        ends_on_pause=ends_on_pause,
         ping_interval_s=ping_interval_s or parts.api.ping_interval_s,
     )
     resources.callback(relay.close)
@@ -68,6 +70,11 @@ def wants_ids(asked: Request) -> bool:
     return asked.args.get("event_ids") == "true" or "Last-Event-ID" in asked.headers
 
 
+def ends_on_pause(asked: Request) -> bool:
+    """Whether the stream ends where its run begins to wait for people (api-contract.md section 2.14)."""
+    return asked.args.get("continue_on_pause") != "true"
+
+
 def bound_sending(asked: Request, timeout_s: float) -> Callable[[], None]:
     """Cut off a client that stops reading; answers how to undo it, since the connection may serve other requests later."""
     socket = asked.environ.get(SOCKET)
@@ -82,33 +89,40 @@ def error_encoder(run_id: str, task_id: str) -> Callable[[APIError], bytes]:
     return lambda error: encode_error(error.code, error.message, error.status, envelope)
 
 
-def blocking_answer(parts: Parts, relay: Relay, run_id: str, task_id: str) -> Response:
-    """Waits for the end of the run. Raises ``APIError`` where the run could not be executed as a whole, or this process must end."""
+def blocking_answer(parts: Parts, relay: Relay, run_id: str, task_id: str, workflow_id: str) -> Response:
+    """Waits until the run has ended or waits for people.
+
+    Raises ``APIError`` where the run could not be executed as a whole, or this process must end.
+    """
     last = wait_for_end(relay, gives_up=parts.api.blocking_max_wait_s > 0)
     if last is not None:
-        return json_answer(blocking_body(finished_event(last.frame)), 200)
+        return json_answer(outcome_body(last_event(last.frame), workflow_id), 200)
     if relay.is_released:
         raise APIError("service_unavailable", f"This instance is shutting down; the run goes on: GET /v1/workflows/run/{run_id}")
     return json_answer({"task_id": task_id, "workflow_run_id": run_id}, 202)
 
 
 def wait_for_end(relay: Relay, *, gives_up: bool) -> LogEntry | None:
-    """The event that ends the run; None if the relay ended before, or a keep-alive was due and the caller ``gives_up`` then."""
+    """The event that ends or pauses the run; None if the relay ended before, or a keep-alive was due and the caller ``gives_up`` then."""
     for entry in relay:
         if entry is None and gives_up:
             return None
-        if entry is not None and entry.is_terminal:
+        if entry is not None and relay.has_ended:
             return entry
     return None
 
 
-def finished_event(frame: bytes) -> dict[str, Any]:
+def last_event(frame: bytes) -> dict[str, Any]:
     """The event of a frame. Raises ``APIError`` for an ``error`` event, which would have been an HTTP error (section 4.6)."""
     # The standard library reads integers over 64 bits digit by digit.
     event: dict[str, Any] = json.loads(frame)
     if event["event"] == "error":
         raise APIError(event["code"], event["message"], status=event["status"])
     return event
+
+
+def outcome_body(event: dict[str, Any], workflow_id: str) -> dict[str, Any]:
+    return paused_body(event, workflow_id) if event["event"] == "workflow_paused" else blocking_body(event)
 
 
 def json_answer(body: dict[str, Any], status: int) -> Response:

@@ -26,3 +26,8 @@ class RunHistory:
             raise APIError("not_found", "Workflow run not found")
         end = outlook.last_event if outlook.is_complete else None
         return Past([LogEntry(number, frame, number == end) for number, frame in found], outlook.is_complete)
+
+    def is_paused_at(self, number: int) -> bool:
+        with self._database.read() as session:
+            outlook = find_outlook(session, self._run_id)
+        return outlook is not None and outlook.is_paused and outlook.last_event == number

@@ -29,6 +29,9 @@ LOOK_AT_LOG_S = 4.0
 LOOK_AT_SQL_S = 10.0
 LOOK_WITHOUT_REDIS_S = 2.0
 
+#: How the frame begins that says that the run waits for people (api-contract.md section 4.4).
+PAUSE = b'{"event":"workflow_paused",'
+
 
 @dataclass(frozen=True, slots=True)
 class Past:
@@ -43,12 +46,16 @@ class History(Protocol):
     def read(self, after: int, count: int) -> Past:
         """About ``count`` events above number ``after``. Raises ``APIError`` if the run is gone, ``StorageUnavailable``."""
 
+    def is_paused_at(self, number: int) -> bool:
+        """The run waits for people since event ``number``: nothing follows before they answer. Raises ``StorageUnavailable``."""
+
 
 class Relay:
     """Iterate over it: ``LogEntry`` for each event above ``after``, None where a keep-alive is due.
 
     It ends behind the event that ends the run, or when it is released. ``is_new``: nothing can have happened before the subscription
-    was made, so there is nothing to catch up with.
+    was made, so there is nothing to catch up with. ``ends_on_pause``: it also ends behind a pause of the run; one that is over is
+    passed by, except in a new run, whose reader is told the same however soon somebody answers.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class Relay:
         *,
         after: int = 0,
         is_new: bool = False,
+        ends_on_pause: bool = True,
         ping_interval_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,6 +76,7 @@ class Relay:
         self._log = event_log
         self._history = history
         self._is_new = is_new
+        self._ends_on_pause = ends_on_pause
         self._clock = clock
         self._ping_interval_s = ping_interval_s
         #: Number of the last event that was handed out.
@@ -75,7 +84,8 @@ class Relay:
         #: Entries to read at a time, by the size of those read so far.
         self._count = 1
         self._log_is_down = False
-        self._has_ended = False
+        #: Nothing follows: the run has ended, or has been paused and the reader does not wait for the rest.
+        self.has_ended = False
         self._next_ping = clock() + ping_interval_s
         self._next_look = clock() + LOOK_AT_LOG_S
         self._next_look_at_sql = clock() + LOOK_AT_SQL_S
@@ -99,7 +109,7 @@ class Relay:
 
     @property
     def _is_over(self) -> bool:
-        return self._has_ended or self.is_released
+        return self.has_ended or self.is_released
 
     def _patience_s(self) -> float:
         return max(min(self._next_ping, self._next_look) - self._clock(), 0.0)
@@ -153,19 +163,30 @@ class Relay:
             before = self._cursor
             yield from self._advance(past.entries)
             has_more = self._cursor > before
-            self._has_ended |= past.is_complete and not past.entries
+            self.has_ended |= past.is_complete and not past.entries
 
     def _advance(self, entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
         """Those of ``entries`` that come next; what was handed out already, or follows a gap, is left out."""
         for entry in entries:
             is_next = entry.number == self._cursor + 1
             if entry.number <= self._cursor + 1:
-                self._has_ended |= entry.is_terminal
+                self.has_ended |= entry.is_terminal
             if is_next:
                 self._cursor = entry.number
+                self.has_ended |= self._is_last_for_now(entry)
                 yield entry
             if self._is_over:
                 return
+
+    def _is_last_for_now(self, entry: LogEntry) -> bool:
+        if not self._ends_on_pause or not entry.frame.startswith(PAUSE):
+            return False
+        try:
+            return self._is_new or self._history.is_paused_at(entry.number)
+        except StorageUnavailable as error:
+            # Who comes back finds out; who waited for a pause that holds would not learn of it.
+            log.warning("It cannot be told whether run %s is still paused: %s", self._run_id, error)
+            return True
 
     def _expect_news(self) -> None:
         now = self._clock()
@@ -175,7 +196,8 @@ class Relay:
     def _measure(self, entries: Sequence[LogEntry]) -> None:
         if entries:
             size = sum(len(entry.frame) for entry in entries)
-            self._count = min(max(PAGE_BYTES * len(entries) // max(size, 1), 1), PAGE)
+            # At most double: what follows many small events may be large ones.
+            self._count = min(max(PAGE_BYTES * len(entries) // max(size, 1), 1), 2 * len(entries), PAGE)
 
     def _read_log(self) -> list[LogEntry]:
         try:

@@ -18,7 +18,7 @@ from app.body import user_name
 from app.errors import APIError, invalid_param, translate
 from app.parts import Parts, current_parts
 from app.stopping import stop_as
-from app.stream.answers import SOCKET, error_encoder, open_relay
+from app.stream.answers import SOCKET, ends_on_pause, error_encoder, open_relay
 from app.stream.relay import Relay
 from worker.store.keys import KeyedApp
 from worker.store.readers import ReadableRun, find_readable
@@ -114,15 +114,17 @@ def identify(socket: Server) -> tuple[KeyedApp, str | None]:
 def find_run(parts: Parts, app_id: str, run_id: str, user: str | None) -> ReadableRun:
     with parts.database.read() as session:
         run = find_readable(session, app_id, run_id)
-    if run is None or user not in (None, run.user):
+    if run is None or run.is_forgotten or user not in (None, run.user):
         raise APIError("not_found", "Workflow run not found")
     return run
 
 
 def follow(parts: Parts, socket: Server, app_id: str, run: ReadableRun) -> None:
     parts.streams.check_room()
+    after = position()
     with ExitStack() as resources:
-        relay = open_relay(parts, resources, run.run_id, parts.listener.subscribe(run.run_id), after=position())
+        subscription = parts.listener.subscribe(run.run_id)
+        relay = open_relay(parts, resources, run.run_id, subscription, after=after, ends_on_pause=ends_on_pause(request))
         obedience = threading.Thread(target=obey, args=(parts, socket, app_id, run, relay), name=f"websocket {run.run_id}", daemon=True)
         obedience.start()
         for entry in relay:

@@ -11,7 +11,7 @@ from app.auth import require_workflow_app
 from app.body import required_user
 from app.errors import APIError, invalid_param
 from app.parts import Parts, current_parts
-from app.stream.answers import open_relay, stream_answer, stream_head, wants_ids
+from app.stream.answers import ends_on_pause, open_relay, stream_answer, stream_head, wants_ids
 from app.stream.relay import position_now
 from app.stream.sse import HEADERS
 from app.views.blueprint import EVENT_IDS, LAST_EVENT_ID, APIBlueprint, query
@@ -32,7 +32,7 @@ ENDINGS = (b'{"event":"workflow_finished",', b'{"event":"error",')
 @blueprint.asks(
     query("user", "Who started the run.", required=True),
     query("include_state_snapshot", "`true`: from the first event on, instead of from now on.", "boolean"),
-    query("continue_on_pause", "Accepted for compatibility.", "boolean"),
+    query("continue_on_pause", "`true`: the stream goes on while the run waits for people, and after that.", "boolean"),
     EVENT_IDS,
     LAST_EVENT_ID,
 )
@@ -52,7 +52,7 @@ def stream_events(run_id: str) -> Response:
 def readable_run(parts: Parts, app_id: str, run_id: str, user: str) -> ReadableRun:
     with parts.database.read() as session:
         run = find_readable(session, app_id, run_id)
-    if run is None or run.user != user:
+    if run is None or run.is_forgotten or run.user != user:
         raise APIError("not_found", "Workflow run not found")
     return run
 
@@ -70,7 +70,8 @@ def last_event_id() -> int | None:
 def replay(parts: Parts, run: ReadableRun, after: int) -> Response:
     parts.streams.check_room()
     with ExitStack() as resources:
-        relay = open_relay(parts, resources, run.run_id, parts.listener.subscribe(run.run_id), after=after)
+        subscription = parts.listener.subscribe(run.run_id)
+        relay = open_relay(parts, resources, run.run_id, subscription, after=after, ends_on_pause=ends_on_pause(request))
         return stream_answer(parts, resources, relay, run.run_id, run.task_id, with_ids=wants_ids(request))
 
 
@@ -82,7 +83,7 @@ def follow_from_now(parts: Parts, run: ReadableRun) -> Response:
         subscription = parts.listener.subscribe(run.run_id)
         resources.callback(subscription.close)
         after = position_now(parts.log, run.run_id, run.last_event)
-        relay = open_relay(parts, resources, run.run_id, subscription, after=after)
+        relay = open_relay(parts, resources, run.run_id, subscription, after=after, ends_on_pause=ends_on_pause(request))
         return stream_answer(parts, resources, relay, run.run_id, run.task_id, with_ids=False)
 
 

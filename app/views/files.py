@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from typing import Any, BinaryIO, cast
 
@@ -11,15 +10,15 @@ from werkzeug.datastructures import FileStorage
 
 from app.auth import caller
 from app.body import refuse_compression, user_name
-from app.config import MEGABYTE, ApiConfig
+from app.config import ApiConfig
 from app.downloads import download
-from app.errors import APIError, invalid_param
+from app.errors import APIError
 from app.parts import Parts, current_parts
 from app.schemas.files import Upload, UploadForm
 from app.submission import end_user
+from app.uploads import check_name, file_size
 from app.views.blueprint import APIBlueprint, query
-from worker.engine.file_types import detect_type
-from worker.store.files import to_file, upload_name
+from worker.store.files import to_file
 from worker.store.models import StoredFile
 
 blueprint = APIBlueprint("Files", __name__, url_prefix="/v1", description="Files for the inputs of runs, and files that runs made.")
@@ -58,23 +57,8 @@ def uploaded_file(api: ApiConfig) -> FileStorage:
         raise APIError("too_many_files")
     if not file.mimetype:
         raise APIError("unsupported_file_type")
-    if not file.filename:
-        raise APIError("filename_not_exists_error")
-    if "/" in file.filename or "\\" in file.filename:
-        raise invalid_param("Filename contains invalid characters", "file")
-    extension = upload_name(file.filename)[1]
-    if extension in {ending.removeprefix(".").lower() for ending in api.upload_extension_blacklist}:
-        raise invalid_param(f"Files with the extension '{extension}' may not be uploaded.", "file")
+    check_name(file, api)
     return file
-
-
-def file_size(file: FileStorage, api: ApiConfig) -> int:
-    """Bytes of the file. Raises ``APIError`` ``file_too_large`` above the limit of its category."""
-    size = file.stream.seek(0, os.SEEK_END)
-    file.stream.seek(0)
-    if size > api.upload_limit_mb(detect_type(upload_name(str(file.filename))[1], "")) * MEGABYTE:
-        raise APIError("file_too_large")
-    return size
 
 
 def described(parts: Parts, row: StoredFile) -> dict[str, Any]:

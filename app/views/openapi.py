@@ -12,8 +12,8 @@ from app.schemas.errors import ErrorSchema
 DESCRIPTION = (
     "Runs published workflow apps. A key belongs to one app and decides which workflow runs: send it as `Authorization: Bearer KEY`. "
     "The WebSocket `/v1/workflows/run/{run_id}/ws` carries the same events as the streams here, one JSON text per message: `?after=n` "
-    'goes on after event n, `{"type": "auth", "key": "..."}` as the first message stands in for the header, and `{"type": "stop"}` '
-    "stops the run."
+    "goes on after event n, `?continue_on_pause=true` stays while the run waits for people, "
+    '`{"type": "auth", "key": "..."}` as the first message stands in for the header, and `{"type": "stop"}` stops the run.'
 )
 
 

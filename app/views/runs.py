@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
 from flask import Response, jsonify, request
+from marshmallow import Schema
 
 from app.admission import enter
 from app.auth import require_workflow_app
 from app.body import json_object, required_user
+from app.enqueue import Accepted
 from app.errors import APIError
+from app.idempotency import HEADER, MAX_LENGTH, REPLAYED, earlier_run
 from app.parts import Parts, current_parts
-from app.schemas.runs import BlockingResponse, LegacyRunDetail, RunDetail, RunIds, RunRequest, StopResponse, UserRequest
+from app.resuming import resumed_run
+from app.schemas.runs import (
+    BlockingResponse,
+    LegacyRunDetail,
+    ResponseMode,
+    ResumeRequest,
+    RunDetail,
+    RunIds,
+    RunRequest,
+    StopResponse,
+    UserRequest,
+    accepted_body,
+)
 from app.stopping import stop_as
-from app.stream.answers import blocking_answer, open_relay, stream_answer, wants_ids
+from app.stream.answers import blocking_answer, json_answer, open_relay, stream_answer, wants_ids
 from app.submission import Order, choose_workflow, new_run, read_order
-from app.views.blueprint import EVENT_IDS, APIBlueprint, header
+from app.views.blueprint import EVENT_IDS, APIBlueprint, View, header
 from worker.engine.variables import FILE_IDENTITY, FileURL, sign_files
 from worker.store.encoding import dumps, loads
 from worker.store.runs import NewRun, get_run
@@ -24,19 +40,44 @@ from worker.store.runs import RunDetail as StoredRun
 
 blueprint = APIBlueprint("Runs", __name__, url_prefix="/v1", description="Run the app's workflow, follow its runs, stop them.")
 
+RUN_REQUEST = RunRequest()
+RESUME_REQUEST = ResumeRequest()
+
 #: Value of the header ``X-Dify-Compat`` that asks for run details as they were then.
 LEGACY = "2024-11"
 
 STREAM = "Server-Sent Events: one `data: {json}` per event of the run, `event: ping` every 10 seconds."
 
+ACCEPTED = "With `response_mode` `async`; or the run takes longer than this deployment lets a blocking call wait."
+
+IDEMPOTENCY_KEY = header(
+    HEADER,
+    f"1 to {MAX_LENGTH} characters: for 24 hours, the same request with the same key finds the run that it made, instead of a new one.",
+)
+
+
+def answering_run(body: type[Schema], *fails: int) -> Callable[[View], View]:
+    """Documents a view that answers with a run, in each of the ways in which a request may want that."""
+
+    notes: tuple[Callable[[View], View], ...] = (
+        blueprint.takes(body),
+        blueprint.asks(EVENT_IDS, IDEMPOTENCY_KEY),
+        blueprint.response(200, BlockingResponse),
+        blueprint.alt_response(200, content_type="text/event-stream", schema={"type": "string"}, description=STREAM, success=True),
+        blueprint.alt_response(202, schema=RunIds, description=ACCEPTED),
+        blueprint.fails(400, 409, 413, 415, 422, 429, 500, 503, *fails),
+    )
+
+    def decorate(view: View) -> View:
+        for note in notes:
+            view = note(view)
+        return view
+
+    return decorate
+
 
 @blueprint.route("/workflows/run", methods=["POST"])
-@blueprint.fails(400, 413, 415, 429, 500, 503)
-@blueprint.alt_response(202, schema=RunIds, description="The run takes longer than this deployment lets a blocking call wait.")
-@blueprint.alt_response(200, content_type="text/event-stream", schema={"type": "string"}, description=STREAM, success=True)
-@blueprint.response(200, BlockingResponse)
-@blueprint.asks(EVENT_IDS)
-@blueprint.takes(RunRequest)
+@answering_run(RunRequest)
 def run_workflow() -> Response:
     """Run the current version
 
@@ -46,49 +87,70 @@ def run_workflow() -> Response:
 
 
 @blueprint.route("/workflows/<version_id>/run", methods=["POST"])
-@blueprint.fails(400, 404, 413, 415, 429, 500, 503)
-@blueprint.alt_response(202, schema=RunIds, description="The run takes longer than this deployment lets a blocking call wait.")
-@blueprint.alt_response(200, content_type="text/event-stream", schema={"type": "string"}, description=STREAM, success=True)
-@blueprint.response(200, BlockingResponse)
-@blueprint.asks(EVENT_IDS)
-@blueprint.takes(RunRequest)
+@answering_run(RunRequest, 404)
 def run_version(version_id: str) -> Response:
     """Run one published version, by its id"""
     return run(version_id)
 
 
+@blueprint.route("/workflows/run/<run_id>/resume", methods=["POST"])
+@answering_run(ResumeRequest, 404)
+def resume_run(run_id: str) -> Response:
+    """Go on from a run that failed or was stopped
+
+    Makes a new run, which takes over what is done and executes the rest.
+    """
+    return submit(RESUME_REQUEST, lambda parts, order: resumed_run(parts, order, run_id))
+
+
 def run(version_id: str | None) -> Response:
+    return submit(RUN_REQUEST, lambda parts, order: new_run(parts, order, choose_workflow(parts, order.app, version_id)))
+
+
+def submit(schema: Schema, make: Callable[[Parts, Order], NewRun]) -> Response:
+    """Accept a run, or find the one that an earlier request with the same key made, and answer as the request wants it."""
     parts = current_parts()
-    order = read_order(parts, request)
+    order = read_order(parts, request, schema)
     with ExitStack() as resources:
-        admit(parts, order.app.app_id, resources)
-        workflow = choose_workflow(parts, order.app, version_id)
-        return execute(parts, order, new_run(parts, order, workflow), resources)
+        admit(parts, order, resources)
+        accepted = earlier_run(parts, order.submission) or accept(parts, order, make(parts, order))
+        response = answer(parts, order, accepted, resources)
+    if accepted.is_replay:
+        response.headers[REPLAYED] = "true"
+    return response
 
 
-def admit(parts: Parts, app_id: str, resources: ExitStack) -> None:
+def admit(parts: Parts, order: Order, resources: ExitStack) -> None:
     """Step 6. Raises ``APIError`` 429 or 503."""
-    parts.streams.check_room()
+    if order.mode is not ResponseMode.ASYNC:
+        parts.streams.check_room()
+    app_id = order.app.app_id
     call = enter(parts.ceiling, app_id)
     resources.callback(parts.ceiling.leave, app_id, call)
 
 
-def execute(parts: Parts, order: Order, run: NewRun, resources: ExitStack) -> Response:
+def accept(parts: Parts, order: Order, run: NewRun) -> Accepted:
     """Step 10: from here on the run goes its way, whatever becomes of this request."""
-    subscription = parts.intake.accept(run)
+    return parts.intake.accept(run) if order.submission is None else parts.intake.accept_once(run, order.submission)
+
+
+def answer(parts: Parts, order: Order, run: Accepted, resources: ExitStack) -> Response:
+    if order.mode is ResponseMode.ASYNC:
+        run.subscription.close()
+        return json_answer(accepted_body(run), 202)
     relay = open_relay(
         parts,
         resources,
         run.run_id,
-        subscription,
-        is_new=True,
+        run.subscription,
+        is_new=not run.is_replay,
         is_call=not order.is_streaming,
         # A call has no use for keep-alives; the first one due tells it that it has waited long enough.
         ping_interval_s=0.0 if order.is_streaming else parts.api.blocking_max_wait_s,
     )
     if order.is_streaming:
         return stream_answer(parts, resources, relay, run.run_id, run.task_id, with_ids=wants_ids(request))
-    return blocking_answer(parts, relay, run.run_id, run.task_id)
+    return blocking_answer(parts, relay, run.run_id, run.task_id, run.workflow_id)
 
 
 @blueprint.route("/workflows/run/<run_id>")

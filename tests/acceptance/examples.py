@@ -70,8 +70,12 @@ def scene_documents(counting: CountingServer) -> dict[str, documents.Document]:
         error_strategy="default-value",
         default_value=[],
     )
+    asks = documents.human_input("ask", "{{#start.query#}}?", "feedback", actions=("approve", "reject"))
+    late = documents.human_input("ask", "{{#start.query#}}?", timeout=0.1 / 3600)
     return {
         "contains": containers(query),
+        "asks": documents.workflow("asks", [query, asks, documents.end()], [("start", "ask"), ("ask", "end", "approve")]),
+        "late": documents.workflow("late", [query, late, documents.end()], [("start", "ask"), ("ask", "end", "__timeout")]),
         "speaks": documents.workflow("speaks", [query, documents.end(text=["start", "query"])], [("start", "end")], **SPEECH),
         "hello": documents.chain("hello", [query, documents.end(text=["start", "query"])]),
         "fails": documents.chain("fails", [query, fails, documents.end(x=["fails", "x"])]),

@@ -20,26 +20,38 @@ UNSENT_EVENTS = {
     "text_replace",
     "reasoning_chunk",
     "agent_log",
-    "human_input_required",
-    "workflow_paused",
-    "human_input_form_filled",
-    "human_input_form_timeout",
     "error",
 }
 
 #: Streams that no app of this version produces, and those that tests below check.
-UNSENT_STREAMS = {"pause", "error_only"}
-SENT_STREAMS = {"framing", "simple_success", "stopped", "node_failure", "handled_failure", "iteration", "tts_autoplay"}
+UNSENT_STREAMS = {"error_only"}
+SENT_STREAMS = {"framing", "pause", "simple_success", "stopped", "node_failure", "handled_failure", "iteration", "tts_autoplay"}
 
 
 @pytest.fixture(scope="module")
 def streamed(scene: Scene) -> list[dict[str, Any]]:
-    """Events of runs that succeed, fail, handle a failure, retry, and repeat."""
+    """Events of runs that succeed, fail, handle a failure, retry, repeat, and ask people."""
     events = []
     for app in ("hello", "fails", "handles", "retried", "contains", "speaks"):
         with scene.client(app) as client:
             events += client.stream({"query": "hello"})
-    return events
+    return events + answered(scene) + unanswered(scene)
+
+
+def answered(scene: Scene) -> list[dict[str, Any]]:
+    """Events of a run that pauses, and goes on when somebody has answered."""
+    with scene.client("asks") as client:
+        paused = client.run({"query": "hello"})
+        client.answer(paused["data"]["reasons"][0]["form_token"], "approve", {"feedback": "ok"}).raise_for_status()
+        with client.events(paused["workflow_run_id"], include_state_snapshot="true") as events:
+            return list(events)
+
+
+def unanswered(scene: Scene) -> list[dict[str, Any]]:
+    with scene.client("late") as client:
+        run_id = client.run({"query": "hello"})["workflow_run_id"]
+        with client.events(run_id, include_state_snapshot="true", continue_on_pause="true") as events:
+            return list(events)
 
 
 @pytest.mark.parametrize("case", cases("events", without=UNSENT_EVENTS))
@@ -182,6 +194,13 @@ def test_stream_of_an_app_that_speaks_ends_with_its_speech(scene):
     # The scripted voice takes 8 frames of 24 ms for each of the seven words.
     assert whole.duration == pytest.approx(7 * 8 * 0.024)
     assert answer["data"]["status"] == "succeeded"
+
+
+def test_stream_of_a_run_that_asks_ends_with_the_pause(scene):
+    with scene.client("asks") as client:
+        events = client.stream({"query": "hello"})
+
+    assert [event["event"] for event in events][-2:] == ["human_input_required", "workflow_paused"]
 
 
 def test_every_event_and_stream_is_either_checked_or_listed_as_missing():

@@ -23,18 +23,12 @@ MEGABYTE = 1024 * 1024
 
 #: Cases of endpoints that this version does not have: their paths are unknown.
 UNKNOWN_PATHS = {
-    "form_get",
-    "form_get_unknown",
-    "form_submit",
-    "form_submit_twice",
-    "form_submit_bad_action",
     "end_user",
     "end_user_unknown",
 }
 
 #: Case -> why nothing can bring it about yet.
 OUT_OF_REACH = {
-    "run_blocking_paused": "no node pauses a run",
     "run_provider_not_initialize": "no node calls a model",
     "run_provider_quota_exceeded": "no node calls a model",
     "run_model_currently_not_support": "no node calls a model",
@@ -65,7 +59,25 @@ def waiting_task(scene: Scene) -> dict[str, str]:
     return {"workflow_run_id": scene.waiting["workflow_run_id"], "task_id": scene.waiting["task_id"]}
 
 
+def waiting_form(scene: Scene) -> dict[str, str]:
+    """A form that nobody has answered."""
+    with scene.client("asks") as client:
+        return {"form_token": client.run({"query": "hello"})["data"]["reasons"][0]["form_token"]}
+
+
+def answered_form(scene: Scene) -> dict[str, str]:
+    form = waiting_form(scene)
+    with scene.client("asks") as client:
+        client.answer(form["form_token"], "approve", {"feedback": "ok"}).raise_for_status()
+    return form
+
+
 ARRANGEMENTS = {
+    "form_get": Arrangement(app="asks", path=waiting_form),
+    "form_submit": Arrangement(app="asks", path=waiting_form),
+    "form_submit_bad_action": Arrangement(app="asks", path=waiting_form),
+    "form_submit_twice": Arrangement(app="asks", path=answered_form),
+    "run_blocking_paused": Arrangement(app="asks"),
     "audio_to_text": Arrangement(app="speaks", files=[("file", "a.mp3", "audio/mp3", 100)]),
     "audio_to_text_bad_type": Arrangement(app="speaks", files=[("file", "a.txt", "text/plain", 1)]),
     "audio_to_text_no_file": Arrangement(app="speaks"),

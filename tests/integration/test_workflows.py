@@ -84,7 +84,7 @@ class Engine:
         graph = compile_graph(workflow, self._registry)
         values = Form.of(workflow).prepare(inputs, resolve_file=None, validate_schema=None)
         now = self._ports.clock.now()
-        start = RunStart(RUN_ID, "app-1", values, {"user_id": "tester"}, {}, created_at=now, started_at=now)
+        start = RunStart(RUN_ID, "app-1", values, {"user_id": "tester"}, {}, created_at=now)
         journal = MemoryJournal()
         parts = {"ports": self._ports, "journal": journal, "inbox": Inbox(), "threads": self._threads}
         return Told(WorkflowRun(graph, ResponsePlan.of(graph), start, **parts).execute(), journal.events)

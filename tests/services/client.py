@@ -41,6 +41,26 @@ class Client:
         with self.http.stream("POST", RUN, json=self._body("streaming", inputs, more)) as response:
             yield self._events(response)
 
+    def start(self, inputs: dict[str, Any] | None = None, **more: Any) -> str:
+        """An async run: its id."""
+        answer = self.http.post(RUN, json=self._body("async", inputs, more))
+        answer.raise_for_status()
+        run_id: str = answer.json()["workflow_run_id"]
+        return run_id
+
+    def resume(self, run_id: str, **more: Any) -> dict[str, Any]:
+        """A run that goes on from this one, blocking unless more is said: the whole answer."""
+        answer = self._resume(run_id, more)
+        answer.raise_for_status()
+        return answer.json()  # type: ignore[no-any-return]
+
+    def stream_resumed(self, run_id: str, **more: Any) -> list[Event]:
+        """The same, streaming: every event up to the end of the stream."""
+        return list(self._events(self._resume(run_id, {**more, "response_mode": "streaming"})))
+
+    def _resume(self, run_id: str, more: dict[str, Any]) -> httpx.Response:
+        return self.http.post(f"{RUN}/{run_id}/resume", json={"user": self.user, **more})
+
     @contextmanager
     def events(self, run_id: str, **query: Any) -> Iterator[Iterator[Event]]:
         """The stream of a run that exists already."""
@@ -54,6 +74,11 @@ class Client:
 
     def stop(self, task_id: str, user: str | None = None) -> httpx.Response:
         return self.http.post(f"/v1/workflows/tasks/{task_id}/stop", json={"user": user or self.user})
+
+    def answer(self, form_token: str, action: str, inputs: dict[str, Any] | None = None) -> httpx.Response:
+        """Answer a form that a run waits for."""
+        body = {"inputs": inputs or {}, "action": action, "user": self.user}
+        return self.http.post(f"/v1/form/human_input/{form_token}", json=body)
 
     def upload(self, name: str, content: bytes, mime_type: str) -> dict[str, Any]:
         answer = self.http.post("/v1/files/upload", files={"file": (name, content, mime_type)}, data={"user": self.user})

@@ -1,14 +1,18 @@
 """An HTTP server that counts the calls of each path, for workflows whose nodes must be seen from outside.
 
-`GET /count/NAME` counts and answers at once; `GET /hold/NAME` counts, then answers when the test says so.
+`GET /count/NAME` counts and answers at once; `GET /hold/NAME` counts, then answers when the test says so; `GET /after/MS/NAME` counts,
+then answers when so many milliseconds are over; `GET /drop/NAME` counts, and hangs up without a word until the test says otherwise.
+The answer is the name.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Any
 
 from tests.services.waiting import wait_for
 
@@ -17,12 +21,18 @@ class PatientServer(ThreadingHTTPServer):
     #: Hundreds of runs may call in the same moment.
     request_queue_size = 1024
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that was killed in the middle of its request is what such tests are about."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class CountingServer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._gates: dict[str, threading.Event] = {}
+        self._is_open = threading.Event()
         self._closing = threading.Event()
         self._server = PatientServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -40,8 +50,23 @@ class CountingServer:
         wait_for(lambda: self.calls().get(name, 0) >= times, f"{times} calls of {name}", timeout_s)
 
     def release(self, name: str) -> None:
-        """Answer every call of `/hold/NAME`, those that wait and those to come."""
+        """Answer every call of `/hold/NAME`, those that wait and those to come, and of `/drop/NAME` from now on."""
         self._gate(name).set()
+
+    def release_all(self) -> None:
+        """Answer every call, those that wait and those to come, until the next ``reset``."""
+        self._is_open.set()
+        with self._lock:
+            gates = list(self._gates.values())
+        for gate in gates:
+            gate.set()
+
+    def reset(self) -> None:
+        """Forget all calls; what comes from now on waits again."""
+        with self._lock:
+            self._gates = {}
+            self._calls.clear()
+        self._is_open.clear()
 
     def __enter__(self) -> CountingServer:
         self._thread.start()
@@ -49,10 +74,7 @@ class CountingServer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._closing.set()
-        with self._lock:
-            gates = list(self._gates.values())
-        for gate in gates:
-            gate.set()
+        self.release_all()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -71,10 +93,17 @@ class CountingServer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 action, _, name = self.path.strip("/").partition("/")
+                delay_ms = "0"
+                if action == "after":
+                    delay_ms, _, name = name.partition("/")
                 outer._count(name)
-                if action == "hold" and not outer._closing.is_set():
+                if action == "hold" and not outer._is_open.is_set():
                     outer._gate(name).wait(timeout=120)
-                self._answer(name.encode())
+                outer._closing.wait(int(delay_ms) / 1000)
+                if action == "drop" and not (outer._is_open.is_set() or outer._gate(name).is_set()):
+                    self.close_connection = True
+                else:
+                    self._answer(name.encode())
 
             def _answer(self, body: bytes) -> None:
                 try:

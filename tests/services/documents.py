@@ -83,6 +83,13 @@ def condition(selector: list[str], operator: str, value: str, kind: str = "strin
     return {"variable_selector": selector, "comparison_operator": operator, "value": value, "varType": kind}
 
 
+def human_input(node_id: str, content: str, *names: str, actions: Iterable[str] = ("yes", "no"), **more: Any) -> Node:
+    """Asks for a paragraph under each of the names; titles of the actions are their ids in capitals."""
+    inputs = [{"type": "paragraph", "output_variable_name": name, "default": None} for name in names]
+    buttons = [{"id": action, "title": action.upper(), "button_style": "default"} for action in actions]
+    return node(node_id, "human-input", **{"form_content": content, "inputs": inputs, "user_actions": buttons, **more})
+
+
 def aggregator(node_id: str, **groups: list[list[str]]) -> Node:
     """The first value that there is, in each group."""
     listed = [{"groupId": name, "group_name": name, "output_type": "string", "variables": selectors} for name, selectors in groups.items()]
@@ -109,15 +116,31 @@ def loop(node_id: str, rounds: int, inner: Node, **more: Any) -> list[Node]:
     return container(node_id, "loop", inner, **{**settings, **more})
 
 
+def loop_of_calls(url: str, rounds: int) -> Document:
+    """A loop that calls ``URL/0``, ``URL/1`` and so on, by a variable of its own that a node inside adds to."""
+    call, count = http_get("call", f"{url}/{{{{#loop.number#}}}}"), add("count", ["loop", "number"], 1)
+    settings = {
+        "loop_variables": [{"id": "v", "label": "number", "value_type": "constant", "value": "0", "var_type": "number"}],
+        "break_conditions": [condition(["loop", "number"], "≥", str(rounds), "number")],
+    }
+    outer, *held = loop("loop", rounds + 1, call, **settings)
+    nodes = [start(), outer, *held, inside(outer, count), end(number=["loop", "number"])]
+    return workflow("calls", nodes, [("start", "loop"), container_edge("loop", call), ("call", "count"), ("loop", "end")])
+
+
 def container(node_id: str, kind: str, inner: Node, **data: Any) -> list[Node]:
     """A container node, its start and its one child; the edge between the two is ``container_edge``."""
     first = node(f"{node_id}start", f"{kind}-start")
     outer = node(node_id, kind, start_node_id=first["id"], **data)
-    for child in (first, inner):
-        child["parentId"] = node_id
-        child["data"][f"{kind}_id"] = node_id
-        child["data"]["isInIteration"], child["data"]["isInLoop"] = kind == "iteration", kind == "loop"
-    return [outer, first, inner]
+    return [outer, inside(outer, first), inside(outer, inner)]
+
+
+def inside(outer: Node, child: Node) -> Node:
+    """The child, standing in the container from now on."""
+    node_id, kind = outer["id"], outer["data"]["type"]
+    child["parentId"] = node_id
+    child["data"] |= {f"{kind}_id": node_id, "isInIteration": kind == "iteration", "isInLoop": kind == "loop"}
+    return child
 
 
 def container_edge(node_id: str, inner: Node) -> Edge:

@@ -65,6 +65,14 @@ class Installation:
     def import_document(self, document: dict[str, Any]) -> ImportedApp:
         return self.import_documents([document])[0]
 
+    def publish_document(self, app: ImportedApp, document: dict[str, Any]) -> None:
+        """Make the document the current version of an app."""
+        file = self.folder / "documents" / f"{app.app_id}.yml"
+        file.write_text(json.dumps(document, ensure_ascii=False), "utf-8")
+        done = self.call("apps", "publish", app.app_id, str(file))
+        if done.returncode:
+            raise RuntimeError(f"penstock apps publish failed: {done.stdout}{done.stderr}")
+
 
 def imported_app(line: dict[str, Any]) -> ImportedApp:
     if "error" in line:
@@ -145,6 +153,8 @@ class Deployment(Installation):
 
     def __init__(self, folder: Path, database_url: str, redis_url: str, **settings: str) -> None:
         super().__init__(folder, DATABASE_URL=database_url, REDIS_URL=redis_url, **settings)
+        #: Whether to print the ends of all logs on leaving: pytest shows what a fixture prints only beside a test that failed.
+        self.shows_logs = True
         self._processes: list[Process] = []
 
     def add_web(self) -> Web:
@@ -175,8 +185,7 @@ class Deployment(Installation):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-        # pytest shows what a fixture prints only beside a test that failed.
-        for process in self._processes:
+        for process in self._processes if self.shows_logs else ():
             print(f"--- {process.log}\n{process.output[-4000:]}")
 
     def _start(self, command: str, *options: str, **settings: str) -> Process:

@@ -49,6 +49,10 @@ class Process:
         return self._process.pid
 
     @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
     def output(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
@@ -78,6 +82,10 @@ class Process:
         """SIGTERM to the process itself, as an init system or a container runtime sends it."""
         self._process.send_signal(signal.SIGTERM)
 
+    def terminate_all(self) -> None:
+        """SIGTERM to every process of the session, as a dyno is ended."""
+        self._signal_all(signal.SIGTERM)
+
     def interrupt(self) -> None:
         """Ctrl-C: SIGINT to every process of the terminal's foreground group."""
         os.killpg(self.pid, signal.SIGINT)
@@ -85,6 +93,11 @@ class Process:
     def kill(self) -> None:
         """`kill -9` of the process and its children: the machine is gone."""
         self._signal_all(signal.SIGKILL)
+        self._process.wait(timeout=20)
+
+    def kill_alone(self) -> None:
+        """`kill -9` of the process, not of its children: what a kernel does that runs out of memory."""
+        self._process.kill()
         self._process.wait(timeout=20)
 
     def pause(self) -> None:

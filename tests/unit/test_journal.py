@@ -1,4 +1,6 @@
+import math
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -22,8 +24,10 @@ from tests.unit.running import (
 from worker import journal as journal_module
 from worker.bus.memory import MemoryEventLog
 from worker.engine.errors import RunFenced
-from worker.engine.events import RunStarted, RunStatus, TextChunk
+from worker.engine.events import ROOT, NodeRetried, NodeStatus, RunStarted, RunStatus, Scope, TextChunk
 from worker.engine.memory import SystemClock
+from worker.engine.spending import Spending
+from worker.engine.start import Tried
 from worker.engine.variables import File
 from worker.history import load_history
 from worker.journal import RunJournal, envelope_of
@@ -52,8 +56,10 @@ class FlakyLog(MemoryEventLog):
     """A log that is away while ``is_away``."""
 
     is_away = False
+    appends = 0
 
     def append(self, *args: Any, **options: Any) -> int:
+        self.appends += 1
         if self.is_away:
             raise redis.ConnectionError("gone")
         return super().append(*args, **options)
@@ -133,6 +139,56 @@ def test_events_do_not_wait_for_long(journal: RunJournal, log: FlakyLog, run: Ne
     clock.time += 0.06
     journal.emit(started("a"))
     assert kinds(told(log, run)) == ["workflow_started", "node_started"]
+
+
+def test_an_event_that_comes_alone_is_due_at_once(journal: RunJournal, log: FlakyLog, run: NewRun) -> None:
+    journal.emit(BEGIN)
+    assert journal.publish_due(is_idle=True) == math.inf
+    assert kinds(told(log, run)) == ["workflow_started"]
+
+
+def test_events_of_a_burst_travel_together(journal: RunJournal, log: FlakyLog, run: NewRun, clock: Clock) -> None:
+    journal.emit(BEGIN)
+    journal.publish_due(is_idle=True)
+    asked = log.appends
+    for number in range(40):
+        journal.emit(TextChunk(str(number), ("n", "x")))
+        due_s = journal.publish_due(is_idle=True)
+        assert 0 < due_s <= 0.005
+        clock.time += 0.0001
+    assert log.appends == asked
+
+    clock.time += due_s
+    assert journal.publish_due(is_idle=True) == math.inf
+    assert log.appends == asked + 1
+    assert len(told(log, run)) == 41
+
+
+def test_a_run_with_mail_to_read_lets_its_events_wait_for_company(journal: RunJournal, log: FlakyLog, run: NewRun, clock: Clock) -> None:
+    journal.emit(BEGIN)
+    assert 0 < journal.publish_due(is_idle=False) <= 0.05
+    clock.time += 0.02
+    assert journal.publish_due(is_idle=False) > 0
+    assert told(log, run) == []
+
+    clock.time += 0.04
+    assert journal.publish_due(is_idle=False) == math.inf
+    assert kinds(told(log, run)) == ["workflow_started"]
+
+
+def test_nothing_is_due_where_nothing_waits(journal: RunJournal) -> None:
+    assert journal.publish_due(is_idle=True) == math.inf
+
+
+def test_a_log_that_was_away_is_tried_again_without_further_events(journal: RunJournal, log: FlakyLog, run: NewRun, clock: Clock) -> None:
+    log.is_away = True
+    journal.emit(BEGIN)
+    due_s = journal.publish_due(is_idle=True)
+    assert 0 < due_s <= 1
+    log.is_away = False
+    clock.time += due_s
+    assert journal.publish_due(is_idle=True) == math.inf
+    assert kinds(told(log, run)) == ["workflow_started"]
 
 
 def test_many_bytes_do_not_wait(journal: RunJournal, log: FlakyLog, run: NewRun) -> None:
@@ -382,6 +438,52 @@ def test_closing_adds_up_what_the_nodes_did(journal: RunJournal, database: Flaky
     assert ended.elapsed_s >= 10
     seen = detail(database, run)
     assert (seen.status, seen.error, seen.total_steps, seen.outputs) == (RunStatus.FAILED, "why", 4, {"x": 1})
+
+
+def retried(number: int, tokens: int, scope: Scope = ROOT) -> NodeRetried:
+    spent = {"total_tokens": tokens, "total_price": "0.0000001", "currency": "USD"}
+    return record("a", status=NodeStatus.RETRY, attempts=number, metadata=spent, scope=scope).retried_event()
+
+
+def test_closing_adds_what_attempts_used_at_a_node_that_never_ended(
+    journal: RunJournal, database: FlakyDatabase, log: FlakyLog, run: NewRun, clock: Clock
+) -> None:
+    journal.emit(BEGIN)
+    journal.emit(retried(1, 5))
+    journal.emit(retried(2, 7))
+    journal.flush()
+    lost(database, run)
+
+    again = journal_of(claimed(database, run), database, log, clock)
+    assert again.tried == {"a": Tried(2, Spending(12, Decimal("0.0000002"), "USD"))}
+    ended = again.close(RunStatus.FAILED, "why")
+
+    assert (ended.total_tokens, ended.total_steps, ended.exceptions_count) == (12, 2, 2)
+
+
+def test_closing_counts_attempts_once(journal: RunJournal) -> None:
+    journal.emit(retried(1, 5))
+    journal.record(record("a", attempts=2, total_tokens=9), durable=False)
+    ended = journal.close(RunStatus.FAILED, "why")
+
+    assert (ended.total_tokens, ended.total_steps, ended.exceptions_count) == (9, 2, 1)
+
+
+def test_closing_adds_what_a_container_that_never_ended_used(journal: RunJournal) -> None:
+    inside = Scope(iteration_id="it", iteration_index=0, path=(("it", 0),))
+    journal.record(record("b", total_tokens=3, scope=inside), durable=False)
+    journal.emit(retried(1, 5, inside))
+    ended = journal.close(RunStatus.FAILED, "why")
+
+    assert (ended.total_tokens, ended.total_steps, ended.exceptions_count) == (8, 0, 0)
+
+
+def test_closing_adds_what_a_container_used_once(journal: RunJournal) -> None:
+    inside = Scope(iteration_id="it", iteration_index=0, path=(("it", 0),))
+    journal.record(record("b", total_tokens=3, scope=inside), durable=False)
+    journal.record(record("it", node_type="iteration", total_tokens=3), durable=False)
+
+    assert journal.close(RunStatus.FAILED, "why").total_tokens == 3
 
 
 def test_a_run_that_never_began_is_refused_by_an_error_event(

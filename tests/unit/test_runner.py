@@ -6,21 +6,26 @@ from typing import Any
 
 import pytest
 import redis
+from sqlalchemy import select
 
+from tests.services.waiting import wait_for
 from tests.unit.running import LEASE_S, accept, change, claimed, detail, kinds, memory_database, stored, told
 from worker.active import ActiveRuns
 from worker.bus.memory import MemoryEventLog
 from worker.config import Config
 from worker.dispatcher import MemoryDispatcher
-from worker.engine.errors import NodeError
+from worker.engine.errors import NodeError, Partial
 from worker.engine.events import RunStatus
 from worker.engine.memory import SystemClock
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
 from worker.engine.ports import Ports
+from worker.engine.spending import Spending
 from worker.engine.variables import VariablePool, remote_address
 from worker.graphs import Graphs
+from worker.heartbeat import Heartbeat
 from worker.nodes.registry import Registry
 from worker.runner import RunService
+from worker.store.models import RUNS
 from worker.store.runs import NewRun
 from worker.store.session import Database
 
@@ -94,7 +99,7 @@ class Worker:
         return RunService(
             self.database,
             self.log,
-            Graphs(self.database, ScriptedRegistry(self.scripts)),
+            Graphs(self.database, ScriptedRegistry(self.scripts), Config()),
             lambda app_id: PORTS,
             self.active,
             self.dispatcher,
@@ -258,6 +263,43 @@ def test_a_run_goes_on_behind_the_nodes_that_ended(database: Database) -> None:
     assert stored(database, run) == events
 
 
+def test_a_node_goes_on_with_the_attempt_after_those_that_were_told(database: Database) -> None:
+    document = chain("a")
+    document["workflow"]["graph"]["nodes"][1]["data"]["retry_config"] = {"retry_enabled": True, "max_retries": 2, "retry_interval": 0}
+    gate, attempts = threading.Event(), iter((5, 7))
+    hold = waiting(gate)
+    tries: list[int] = []
+
+    def fail_twice(pool: VariablePool, context: NodeContext) -> NodeResult:
+        tries.append(context.retry_index)
+        used = next(attempts, 0)
+        if used:
+            raise NodeError("odd answer", partial=Partial.costing(Spending(used)))
+        return hold(pool, context)
+
+    worker = Worker(database, a=fail_twice)
+    run = accept(database, document)
+    thread = threading.Thread(target=worker.execute, args=[run])
+    thread.start()
+    assert gate.wait(5)
+    wait_for(lambda: kinds(told(worker.log, run)).count("node_retry") == 2, "both failures to be told")
+    worker.active.fence(worker.active.claims())
+    thread.join(5)
+    change(database, run, status=RunStatus.SCHEDULED)
+
+    def succeed(pool: VariablePool, context: NodeContext) -> NodeResult:
+        tries.append(context.retry_index)
+        return NodeResult({"out": "A"}, total_tokens=11)
+
+    Worker(database, worker.log, a=succeed).execute(run)
+
+    assert tries == [0, 1, 2, 2]
+    seen, events = detail(database, run), told(worker.log, run)
+    assert (seen.status, seen.total_tokens, seen.total_steps) == (RunStatus.PARTIAL_SUCCEEDED, 5 + 7 + 11, 2 + 3)
+    assert [event["data"]["retry_index"] for event in events if event["event"] == "node_retry"] == [1, 2]
+    assert events[-1]["data"]["exceptions_count"] == 2
+
+
 def test_a_stop_ends_a_run_in_the_middle_of_a_node(database: Database) -> None:
     gate = threading.Event()
     worker = Worker(database, a=waiting(gate), b=output("B"))
@@ -363,3 +405,26 @@ def test_a_checkpoint_that_this_release_cannot_read_ends_the_run(database: Datab
     assert detail(database, run).status is RunStatus.FAILED
     assert "99" in str(detail(database, run).error)
     assert kinds(told(worker.log, run))[-1] == "workflow_finished"
+
+
+def test_a_beat_while_the_end_is_told_does_not_take_the_run_for_lost(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    class BeatingLog(MemoryEventLog):
+        """A beat comes between the commit of the end and its publication."""
+
+        def append(self, *args: Any, **options: Any) -> Any:
+            with database.read() as session:
+                has_ended = session.scalar(select(RUNS.c.finished_at)) is not None
+            if has_ended:
+                beats.append(1)
+                Heartbeat(database, worker.active, "worker-1", LEASE_S).beat()
+            return super().append(*args, **options)
+
+    beats: list[Any] = []
+    worker = Worker(database, BeatingLog(), a=output("A"))
+    run = accept(database, chain("a"))
+    with caplog.at_level("WARNING"):
+        worker.execute(run)
+
+    assert detail(database, run).status is RunStatus.SUCCEEDED
+    assert len(beats) == 1
+    assert caplog.messages == []

@@ -21,10 +21,13 @@ from worker.config import Config
 from worker.dispatcher import MemoryDispatcher
 from worker.engine.events import RunStarted, RunStatus, TextChunk
 from worker.engine.execution import Threads
+from worker.engine.human_form import FormAction, HumanForm
 from worker.engine.inbox import Inbox
 from worker.engine.memory import SystemClock
 from worker.engine.models import ModelError, ModelRef, NoModels, Stopper
+from worker.engine.pausing import AskedForm, FormRequest, RunPause
 from worker.engine.ports import Ports
+from worker.engine.spending import NOTHING_SPENT
 from worker.engine.variables import remote_address
 from worker.graphs import Graphs
 from worker.history import load_history
@@ -223,7 +226,7 @@ def test_a_resumed_run_speaks_what_readers_have_not_seen(database: Database, log
     first = speaking(claimed(database, run), database, log, hang)
     first.emit(BEGIN)
     say(first, "One. ")
-    first.flush()
+    first.publish_due(is_idle=True)
     first.inbox.stop()
     change(database, run, status=RunStatus.SCHEDULED)
 
@@ -235,6 +238,30 @@ def test_a_resumed_run_speaks_what_readers_have_not_seen(database: Database, log
     events = told(log, run)
     assert spoken_words(events) == ["workflow_started", "workflow_finished", "tts_message_end"]
     assert audio_of(events) == b"Two."
+
+
+def test_what_was_said_before_a_pause_is_heard_before_it(database: Database, log: MemoryEventLog, run: NewRun) -> None:
+    form = HumanForm("Sure?", [], [FormAction("yes", "Yes")], True, {})
+    pause = RunPause([AskedForm("execution", "ask", "Ask", FormRequest(form, 60.0))], 1.0, NOTHING_SPENT, 1, 0, 100.0)
+    first = speaking(claimed(database, run), database, log, lambda text, _: iter([text.encode()]))
+    first.emit(BEGIN)
+    say(first, "One. ")
+    assert first.pause(pause) is RunStatus.PAUSED
+    change(database, run, status=RunStatus.SCHEDULED)
+
+    second = speaking(claimed(database, run), database, log, lambda text, _: iter([text.encode()]))
+    second.emit(BEGIN)
+    say(second, "One. Two.")
+    second.finish(success())
+
+    events = told(log, run)
+    assert events == stored(database, run)
+    assert [name for name in kinds(events) if name != "text_chunk"] == [
+        "workflow_started",
+        *["tts_message", "human_input_required", "workflow_paused"],
+        *["workflow_finished", "tts_message", "tts_message_end"],
+    ]
+    assert audio_of(events) == b"One. Two."
 
 
 def test_a_run_that_nobody_executes_ends_with_the_end_of_speech_too(database: Database, log: MemoryEventLog, run: NewRun) -> None:
@@ -280,7 +307,8 @@ def speaking_document() -> documents.Document:
 
 def service(database: Database, log: MemoryEventLog, active: ActiveRuns | None = None) -> RunService:
     ports: Any = Ports(None, None, None, None, NoFiles(), SystemClock(), models=Models())  # type: ignore[arg-type]
-    graphs, config = Graphs(database, Registry()), Config(speech_model="openai/tts-1")
+    config = Config(speech_model="openai/tts-1")
+    graphs = Graphs(database, Registry(), config)
     return RunService(database, log, graphs, lambda app_id: ports, active or ActiveRuns(), MemoryDispatcher(), config, "worker-1", {})
 
 

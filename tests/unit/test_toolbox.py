@@ -1,17 +1,19 @@
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
 from tests.services import documents
-from tests.unit.nodes.tooling import World
+from tests.unit.nodes.tooling import World, said
 from tests.unit.running import accept, memory_database
 from worker.config import Config
 from worker.engine.errors import NodeError, RunStopped
 from worker.engine.execution import Threads
 from worker.engine.limits import Limits
+from worker.engine.spending import Spending
 from worker.engine.tool_values import prepare
-from worker.engine.tools import FileMessage, JSONMessage, TextMessage, ToolNotFound, ToolReference, VariableMessage
+from worker.engine.tools import FileMessage, JSONMessage, TextMessage, ToolNotFound, ToolReference, UsageMessage, VariableMessage
 from worker.environments import Environments
 from worker.graphs import Graphs
 from worker.nodes.registry import Registry
@@ -36,7 +38,7 @@ def database() -> Iterator[Database]:
 @pytest.fixture
 def toolbox(database: Database) -> Toolbox:
     environments = Environments(database, CONFIG, {"PENSTOCK_ENV_REGION": "north"})
-    return Toolbox(database, CONFIG, Graphs(database, Registry()), environments, Threads(idle_s=0.2))
+    return Toolbox(database, CONFIG, Graphs(database, Registry(), CONFIG), environments, Threads(idle_s=0.2))
 
 
 def register(database: Database, name: str, kind: str, definition: dict, headers: bytes | None = None) -> None:
@@ -159,6 +161,40 @@ def test_inputs_that_do_not_fit_and_failures_inside_fail_the_call(database: Data
         call(toolbox, World(), "short", q="too long")
     with pytest.raises(NodeError, match="tool provider gone not found"):
         call(toolbox, World(), "failing")
+
+
+def test_an_app_that_asks_a_person_is_no_tool(database: Database, toolbox: Toolbox) -> None:
+    ask = documents.human_input("ask", "Sure?")
+    register_app(
+        database, "asks", documents.workflow("Asks", [documents.start(), ask, documents.end()], [("start", "ask"), ("ask", "end", "yes")])
+    )
+
+    with pytest.raises(NodeError, match=r"The workflow \S+ asks a person \(node 'ASK'\), which no workflow can do as a tool\."):
+        call(toolbox, World(), "asks")
+
+
+def asking(prompt: str) -> dict:
+    model = {"provider": "openai", "name": "m", "mode": "chat", "completion_params": {}}
+    ask = documents.node("ask", "llm", model=model, prompt_template=[{"role": "user", "text": prompt}], context={"enabled": False})
+    return documents.chain("Ask", [documents.start(), ask, documents.end(text=["ask", "text"])])
+
+
+def test_what_an_app_used_and_cost_is_told(database: Database, toolbox: Toolbox) -> None:
+    register_app(database, "ask", asking("Hi."))
+
+    assert call(toolbox, World(said("Hello.")), "ask")[-1] == UsageMessage(Spending(11, Decimal("0.001"), "USD"))
+
+
+def test_what_an_app_had_used_before_it_failed_is_told_too(database: Database, toolbox: Toolbox) -> None:
+    document = asking("Hi.")
+    missing = documents.node("t", "tool", provider_type="builtin", provider_id="gone", provider_name="gone", tool_name="x")
+    ask = document["workflow"]["graph"]["nodes"][1]
+    register_app(database, "ask", documents.chain("Ask", [documents.start(), ask, missing, documents.end()]))
+
+    with pytest.raises(NodeError) as caught:
+        call(toolbox, World(said("Hello.")), "ask")
+    partial = caught.value.partial
+    assert (partial.total_tokens, partial.metadata) == (11, {"total_tokens": 11, "total_price": "0.001", "currency": "USD"})
 
 
 def calls_itself(name: str) -> dict:

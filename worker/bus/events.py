@@ -12,6 +12,7 @@ from typing import Any
 
 import redis
 
+from worker.bus.channel import literal
 from worker.bus.ports import LogEntry
 from worker.config import Config
 from worker.engine.errors import RunFenced
@@ -28,6 +29,9 @@ UNSTORED_EVENTS = 2000
 
 #: Bytes of one run's log; beyond, the events that SQL has make room.
 LOG_BYTES = 16 * 1024 * 1024
+
+#: Keys per round trip of a search through all of them.
+SCANNED = 1000
 
 #: Entries per round trip when a log is read whole.
 PAGE = 500
@@ -131,6 +135,16 @@ class EventLog:
     def read(self, run_id: str, after: int, count: int) -> list[LogEntry]:
         entries: Any = self._client.xrange(self._stream(run_id), min=f"{after + 1}-0", max="+", count=count)
         return [LogEntry(int(id.partition(b"-")[0]), fields[b"e"], b"t" in fields) for id, fields in entries]
+
+    def run_ids(self) -> Iterator[str]:
+        """The runs that have a log now, in no order, some perhaps twice; a pass costs a round trip for every thousand keys."""
+        start = len(self._stream("")) - 1
+        for key in self._client.scan_iter(match=literal(self._stream(""))[:-1] + "*}", count=SCANNED):
+            yield key[start:-1].decode()
+
+    def holder(self, run_id: str) -> int:
+        """The attempt that may write the log; 0: any."""
+        return int(self._client.hget(self._fence(run_id), "a") or 0)
 
     def _stream(self, run_id: str) -> str:
         # The braces keep both keys of a run in one slot of a cluster.

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import orjson
 
-from worker.engine.events import Event, ReasoningChunk, TextChunk
+from worker.engine.events import RESUMPTION, Event, ReasoningChunk, TextChunk
+from worker.engine.spending import Spending
+from worker.engine.start import NOT_TRIED, Tried
 
 Selector = tuple[str, ...]
 
@@ -26,6 +28,10 @@ class Told:
     def __init__(self, frames: Iterable[bytes]) -> None:
         #: Nodes whose ``node_started`` went out: execution id -> (index, created_at).
         self.started: dict[str, tuple[int, float]] = {}
+        #: Nodes whose ``node_retry`` went out, by execution id.
+        self.tried: dict[str, Tried] = {}
+        #: Readers were told that the run pauses, and not yet that it goes on.
+        self.is_paused = False
         self._events: Counter[Hashable] = Counter()
         #: Characters that went out, and chunks without any.
         self._texts: Counter[Selector] = Counter()
@@ -49,9 +55,21 @@ class Told:
         if payload["event"] == "reasoning_chunk":
             self._learn_text(data["reasoning"], thoughts_of(data["node_id"]))
             return
+        if payload["event"] in PAUSES or (payload["event"] == "workflow_started" and data["reason"] == RESUMPTION):
+            # These are told by whoever has cause to, not again by every attempt.
+            self.is_paused = payload["event"] in PAUSES
+            return
         self._events[identity(payload)] += 1
         if payload["event"] == "node_started":
             self.started[data["id"]] = (data["index"], float(data["created_at"]))
+        elif payload["event"] == "node_retry":
+            self._learn_retry(data)
+
+    def _learn_retry(self, data: Mapping[str, Any]) -> None:
+        metadata = data["execution_metadata"]
+        spending = Spending.of(metadata.get("total_tokens") or 0, metadata)
+        is_root = not (data["iteration_id"] or data["loop_id"])
+        self.tried[data["id"]] = self.tried.get(data["id"], NOT_TRIED).after(spending, is_root=is_root)
 
     def _learn_text(self, text: str, selector: Selector) -> None:
         if text:
@@ -79,8 +97,15 @@ def thoughts_of(node_id: str) -> Selector:
     return ("", "reasoning", node_id)
 
 
+PAUSES = frozenset({"human_input_required", "workflow_paused"})
+
 #: What tells events about the same thing apart.
-DETAILS = {"node_retry": "retry_index", "agent_log": "status"}
+DETAILS = {
+    "node_retry": "retry_index",
+    "agent_log": "status",
+    "human_input_form_filled": "node_id",
+    "human_input_form_timeout": "node_id",
+}
 
 
 def identity(payload: Mapping[str, Any]) -> Hashable:

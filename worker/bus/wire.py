@@ -17,12 +17,17 @@ from worker.engine.events import (
     ContainerNext,
     ContainerStarted,
     Event,
+    FormFilled,
+    FormRequired,
+    FormTimedOut,
     NodeFinished,
     NodeRetried,
     NodeStarted,
     ReasoningChunk,
     RunFinished,
+    RunPaused,
     RunStarted,
+    RunStatus,
     TextChunk,
 )
 from worker.engine.variables import File, FileURL, is_file_json
@@ -128,7 +133,7 @@ def _node_started(event: NodeStarted, _: Envelope) -> Encoded:
         "created_at": int(event.created_at),
         "extras": event.extras,
         **_scope(event),
-        "agent_strategy": None,
+        "agent_strategy": event.agent_strategy,
         **PARALLEL_KEYS,
     }
 
@@ -228,6 +233,60 @@ def _container_completed(event: ContainerCompleted, _: Envelope) -> Encoded:
     }
 
 
+def _form_required(event: FormRequired, _: Envelope) -> Encoded:
+    return "human_input_required", _form(event)
+
+
+def _form(event: FormRequired) -> dict[str, Any]:
+    return {
+        "form_id": event.form_id,
+        "node_id": event.node_id,
+        "node_title": event.node_title,
+        "form_content": event.form_content,
+        "inputs": event.inputs,
+        "actions": event.actions,
+        "display_in_ui": event.display_in_ui,
+        "form_token": event.form_token or None,
+        # Forms go out over this API only, which no mail or messenger is part of.
+        "approval_channels": [],
+        "resolved_default_values": event.resolved_default_values,
+        "expiration_time": int(event.expires_at),
+    }
+
+
+def _run_paused(event: RunPaused, envelope: Envelope) -> Encoded:
+    return "workflow_paused", {
+        "workflow_run_id": envelope.run_id,
+        "paused_nodes": [form.node_id for form in event.reasons],
+        "outputs": {},
+        "reasons": [{"TYPE": "human_input_required", **_form(form)} for form in event.reasons],
+        "status": RunStatus.PAUSED,
+        "created_at": int(event.created_at),
+        "elapsed_time": float(event.elapsed_s),
+        "total_tokens": event.total_tokens,
+        "total_steps": event.total_steps,
+    }
+
+
+def _form_filled(event: FormFilled, _: Envelope) -> Encoded:
+    return "human_input_form_filled", {
+        "node_id": event.node_id,
+        "node_title": event.node_title,
+        "rendered_content": event.rendered_content,
+        "action_id": event.action_id,
+        "action_text": event.action_text,
+        "submitted_data": event.submitted_data,
+    }
+
+
+def _form_timed_out(event: FormTimedOut, _: Envelope) -> Encoded:
+    return "human_input_form_timeout", {
+        "node_id": event.node_id,
+        "node_title": event.node_title,
+        "expiration_time": int(event.expires_at),
+    }
+
+
 def _run_finished(event: RunFinished, envelope: Envelope) -> Encoded:
     return "workflow_finished", {
         "id": envelope.run_id,
@@ -264,6 +323,10 @@ ENCODERS: dict[type, Callable[[Any, Envelope], Encoded]] = {
     ContainerStarted: _container_started,
     ContainerNext: _container_next,
     ContainerCompleted: _container_completed,
+    FormRequired: _form_required,
+    RunPaused: _run_paused,
+    FormFilled: _form_filled,
+    FormTimedOut: _form_timed_out,
     RunFinished: _run_finished,
 }
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from worker.engine.declared_types import settle_type
 from worker.engine.environment import NUMBER_TYPES, size_bytes
-from worker.engine.errors import VariableError
-from worker.engine.findings import Findings, kind_of
+from worker.engine.errors import VariableError, kind_of
+from worker.engine.findings import Findings
 from worker.engine.variables import to_json
 from worker.engine.workflow import ConversationVariable
 

@@ -13,8 +13,8 @@ from worker.engine.conversation import read_conversation
 from worker.engine.document_bounds import out_of_bounds
 from worker.engine.dsl_rules import check_graph
 from worker.engine.environment import read_environment
-from worker.engine.errors import Finding, GraphError
-from worker.engine.findings import Findings, kind_of
+from worker.engine.errors import Finding, GraphError, kind_of
+from worker.engine.findings import Findings
 from worker.engine.graph_document import START_TYPE, DraftGraph, read_graph
 from worker.engine.limits import Limits
 from worker.engine.node import NodeRegistry

@@ -43,6 +43,7 @@ def check_graph(
     reached = reachable(roots, everything, graph.edges, entries) if roots else everything
     check_nodes(graph, registry, reached, findings)
     check_handles(graph, findings)
+    check_deliveries(graph, findings)
     # A workflow app has no conversation, so its variables are unknown there (dsl.md section 7.2).
     check_references(graph, everything | {SYS, "rag"} | ({CONVERSATION} if is_chat else set()), environment, findings)
     if not any(node.type in RESPONSE_TYPES for node in graph.nodes):
@@ -110,6 +111,16 @@ def check_handles(graph: DraftGraph, findings: Findings) -> None:
         if handles is not None and edge.handle not in handles:
             message = f"the edge to '{edge.target}' leaves by the exit '{edge.handle}', which the node does not have: it is never taken"
             findings.warning("unknown_handle", message, node=node)
+
+
+def check_deliveries(graph: DraftGraph, findings: Findings) -> None:
+    """Warn of forms that would be sent to people: here an application shows them, as it gets them over the API."""
+    for node in graph.nodes:
+        methods = node.data.get("delivery_methods") if node.type == "human-input" else None
+        for method in methods if isinstance(methods, list) else []:
+            if isinstance(method, Mapping) and method.get("enabled") and method.get("type") != "webapp":
+                message = f"the form is not sent by {method.get('type')!r:.60}: it is answered over the API alone"
+                findings.warning("unsupported_delivery", message, node=node)
 
 
 def exits_of(node: NodeSpec) -> Set[str] | None:

@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from worker.engine.errors import VariableError
-from worker.engine.findings import Findings, kind_of
+from worker.engine.errors import VariableError, kind_of
+from worker.engine.findings import Findings
 from worker.engine.limits import Limits
 from worker.engine.variables import Secret
 from worker.engine.workflow import EnvironmentVariable

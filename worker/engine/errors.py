@@ -11,8 +11,10 @@ RunFenced                   another worker owns the run; the signal to write not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from worker.engine.spending import NOTHING_SPENT, Spending
 
 
 class EngineError(Exception):
@@ -34,6 +36,12 @@ def one_line(text: str, most: int = MAX_MESSAGE) -> str:
     """The text without what would break its line, or steer a terminal, and not longer than ``most`` characters."""
     shown = text if text.isprintable() else " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+
+
+def kind_of(value: Any) -> str:
+    """How a message names a JSON value of the wrong type."""
+    names = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    return "nothing" if value is None else names.get(type(value), type(value).__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,15 @@ class Partial:
     #: Keys of api-contract.md section 4.5.
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def costing(cls, spending: Spending) -> Partial:
+        """Of a failure of which nothing is known but what it cost."""
+        return cls(total_tokens=spending.total_tokens, metadata=spending.metadata())
+
+    @property
+    def spending(self) -> Spending:
+        return Spending.of(self.total_tokens, self.metadata)
+
 
 class NodeError(EngineError):
     """A node failed. ``str(error)`` is the text users see; ``error_type`` the class name of nodes.md section 4.6."""
@@ -107,6 +124,14 @@ class NodeError(EngineError):
         if error_type is not None:
             self.error_type = error_type
         self.partial = partial or Partial()
+
+    def tell(self, partial: Partial) -> None:
+        """What the node knew; what the call that failed had cost, if the error says so, comes on top."""
+        spent = self.partial.spending
+        if spent != NOTHING_SPENT:
+            total = partial.spending + spent
+            partial = replace(partial, total_tokens=total.total_tokens, metadata={**partial.metadata, **total.metadata()})
+        self.partial = partial
 
 
 class RunStopped(BaseException):

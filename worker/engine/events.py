@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+from worker.engine.spending import Spending
 
 
 class RunStatus(StrEnum):
     """States of a run; arrows are the only transitions.
 
     scheduled ──claim──► running ──► succeeded | failed | stopped | partial-succeeded
-        ▲                  │  ▲
-        └──lease lost──────┘  └──resume── paused ◄── running
+        ▲ ▲                │  │
+        │ └──lease lost────┘  └──forms──► paused
+        └──answer, expiry─────────────────┘
     scheduled ──stop──► stopped          paused ──stop──► stopped
     """
 
@@ -39,6 +43,9 @@ FINAL_STATUSES = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.STO
 
 #: ``error`` of a stopped run (api-contract.md section 4.7).
 STOPPED_TEXT = "Stopped by user."
+
+#: ``reason`` of the ``workflow_started`` that follows a pause.
+RESUMPTION = "resumption"
 
 
 class NodeStatus(StrEnum):
@@ -81,6 +88,7 @@ class RunStarted:
     #: User inputs and ``sys.*`` keys, without ``sys.timestamp``.
     inputs: Mapping[str, Any]
     created_at: float
+    #: ``initial``, or ``RESUMPTION``.
     reason: str = "initial"
 
 
@@ -96,7 +104,10 @@ class NodeStarted:
     predecessor_node_id: str | None
     created_at: float
     scope: Scope = ROOT
+    #: Of a tool its ``icon``.
     extras: Mapping[str, Any] = field(default_factory=dict)
+    #: ``name`` and ``icon`` of an agent's strategy.
+    agent_strategy: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,11 @@ class NodeRetried(NodeFinished):
 
     #: 1 for the first failed attempt.
     retry_index: int = 0
+
+    @property
+    def spending(self) -> Spending:
+        """Of this attempt alone."""
+        return Spending.of(self.metadata.get("total_tokens") or 0, self.metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +226,61 @@ class ContainerCompleted:
 
 
 @dataclass(frozen=True, slots=True)
+class FormRequired:
+    """``human_input_required``: the run waits for a form. Told at each pause again until the form is answered."""
+
+    #: Id of the node execution that asks.
+    form_id: str
+    node_id: str
+    node_title: str
+    #: Markdown; places of answers are still ``{{#$output.name#}}``.
+    form_content: str
+    #: As in api-contract.md section 2.15.
+    inputs: Sequence[Mapping[str, Any]]
+    actions: Sequence[Mapping[str, Any]]
+    display_in_ui: bool
+    #: Empty where there is no server to submit it to.
+    form_token: str
+    resolved_default_values: Mapping[str, str]
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaused:
+    """``workflow_paused``: nothing can go on before people have answered. ``RunStarted`` with reason ``resumption`` follows."""
+
+    #: Every form that waits, in the order in which they were asked for.
+    reasons: Sequence[FormRequired]
+    elapsed_s: float
+    total_tokens: int
+    total_steps: int
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FormFilled:
+    """``human_input_form_filled``: comes before the ``NodeFinished`` of the node that asked."""
+
+    node_id: str
+    node_title: str
+    #: The form with the answers in their places.
+    rendered_content: str
+    action_id: str
+    #: Title of the action.
+    action_text: str
+    submitted_data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FormTimedOut:
+    """``human_input_form_timeout``: comes before the ``NodeFinished`` of the node that asked."""
+
+    node_id: str
+    node_title: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     status: RunStatus
     outputs: Mapping[str, Any]
@@ -221,6 +292,13 @@ class RunFinished:
     exceptions_count: int
     created_at: float
     finished_at: float
+    #: Not told to clients: for the node that a workflow runs in as a tool.
+    total_price: Decimal = Decimal(0)
+    currency: str = ""
+
+    @property
+    def spending(self) -> Spending:
+        return Spending(self.total_tokens, self.total_price, self.currency)
 
 
 Event = (
@@ -234,5 +312,9 @@ Event = (
     | ContainerStarted
     | ContainerNext
     | ContainerCompleted
+    | FormRequired
+    | RunPaused
+    | FormFilled
+    | FormTimedOut
     | RunFinished
 )

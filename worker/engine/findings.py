@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from worker.engine.errors import Finding
 from worker.engine.node import NodeSpec
@@ -28,9 +27,3 @@ def _finding(code: str, message: str, level: str, path: str | None, node: NodeSp
     if node is None:
         return Finding(code, message, level, path=path)
     return Finding(code, message, level, node.id, node.title or None, path or node.path)
-
-
-def kind_of(value: Any) -> str:
-    """How a message names a JSON value of the wrong type."""
-    names = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
-    return "nothing" if value is None else names.get(type(value), type(value).__name__)

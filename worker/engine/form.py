@@ -8,8 +8,8 @@ from typing import Any
 
 from worker.engine.errors import Finding, FormError, GraphError
 from worker.engine.features import UploadRules, feature_parameters
-from worker.engine.file_inputs import ResolveFile, read_file, read_files
-from worker.engine.form_values import clean, prepared_value
+from worker.engine.file_inputs import ResolveFile, read_files
+from worker.engine.form_values import prepared_value, resolved_value
 from worker.engine.form_variables import TEXT_TYPES, FormVariable, mistake_in
 from worker.engine.values import File
 from worker.engine.workflow import Workflow
@@ -42,7 +42,7 @@ class Form:
         values = {variable.name: prepared_value(variable, inputs.get(variable.name)) for variable in self.variables}
         for variable in self.variables:
             _check_schema(variable, values[variable.name], validate_schema)
-        return {variable.name: _resolve(variable, values[variable.name], resolve_file) for variable in self.variables}
+        return {variable.name: resolved_value(variable, values[variable.name], resolve_file) for variable in self.variables}
 
     def prepare_files(self, items: Sequence[Any] | None, resolve_file: ResolveFile) -> list[File]:
         """``sys.files``: the files beside the form. Raises ``FormError``."""
@@ -62,20 +62,6 @@ def _check_schema(variable: FormVariable, value: Any, validate_schema: ValidateS
     reason = validate_schema(variable.json_schema, value)
     if reason is not None:
         raise FormError(f"JSON object for '{variable.name}' does not match schema: {reason}")
-
-
-def _resolve(variable: FormVariable, value: Any, resolve_file: ResolveFile) -> Any:
-    if value is None:
-        return None
-    if variable.type == "file":
-        return read_file(value, resolve_file, variable.rules, strict=True)
-    if variable.type == "file-list":
-        # The reference server does not check the stated types here (api-contract.md section 3.3).
-        return read_files(value, resolve_file, variable.rules, strict=False)
-    try:
-        return clean(value)
-    except OverflowError as error:
-        raise FormError(f"{variable.name} in input form holds a number that is too large") from error
 
 
 def _definition(variable: FormVariable) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from worker.engine.errors import kind_of
 from worker.engine.file_types import FileRules
-from worker.engine.findings import kind_of
 
 TEXT_TYPES = ("text-input", "paragraph", "external_data_tool")
 FILE_TYPES = ("file", "file-list")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from worker.engine.containers import ContainerNode
 from worker.engine.errors import Finding, GraphError
+from worker.engine.events import NodeStarted
 from worker.engine.graph_document import START_TYPE, TRIGGER_TYPES
 from worker.engine.node import Node, NodeContext, NodeRegistry, NodeResult, NodeSpec
+from worker.engine.pausing import FormRequest
 from worker.engine.recovery import Recovery, Strategy
 from worker.engine.retry import RetryPolicy
 from worker.engine.variables import VariablePool
@@ -26,6 +28,17 @@ class Edge:
     handle: str
 
 
+@runtime_checkable
+class Presented(Protocol):
+    """What a node class offers of whose nodes ``node_started`` tells more than a title (api-contract.md section 4.4)."""
+
+    @property
+    def extras(self) -> Mapping[str, Any]: ...
+
+    @property
+    def agent_strategy(self) -> Mapping[str, Any] | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class GraphNode:
     """A node with all that the engine needs to know of it."""
@@ -40,6 +53,8 @@ class GraphNode:
     container: ContainerNode | None
     #: It opens a frame: it emits nothing and is not recorded.
     is_silent: bool
+    #: The node again if its start tells more than others', else None.
+    presented: Presented | None = None
 
     @classmethod
     def of(cls, spec: NodeSpec, node: Node | ContainerNode) -> GraphNode:
@@ -53,13 +68,19 @@ class GraphNode:
             is_branch=node.is_branch or recovery.strategy is Strategy.FAIL_BRANCH,
             container=node if isinstance(node, ContainerNode) else None,
             is_silent=spec.type in SILENT_TYPES,
+            presented=node if isinstance(node, Presented) else None,
         )
 
     @property
     def id(self) -> str:
         return self.spec.id
 
-    def run(self, pool: VariablePool, context: NodeContext) -> NodeResult:
+    def started(self, event: NodeStarted) -> NodeStarted:
+        """The event with what there is to tell besides."""
+        told = self.presented
+        return event if told is None else replace(event, extras=told.extras, agent_strategy=told.agent_strategy)
+
+    def run(self, pool: VariablePool, context: NodeContext) -> NodeResult | FormRequest:
         """Run a node that holds no others."""
         assert self.container is None
         return cast(Node, self.node).run(pool, context)

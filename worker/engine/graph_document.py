@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from worker.engine.findings import Findings, kind_of
+from worker.engine.errors import kind_of
+from worker.engine.findings import Findings
 from worker.engine.node import SOURCE_HANDLE, NodeSpec
-from worker.engine.normalise import TYPE_ALIASES, identifier, normalise_data
+from worker.engine.normalise import HANDLE_ALIASES, TYPE_ALIASES, identifier, normalise_data
 from worker.engine.workflow import EdgeSpec
 
 START_TYPE = "start"
@@ -129,10 +130,17 @@ def read_edges(raw_edges: list[Any], nodes: Mapping[str, NodeSpec], dropped: Set
         if not isinstance(raw, Mapping):
             findings.error("invalid_edge", f"an edge must be a mapping, not {kind_of(raw)}", path=path)
             continue
-        edge = EdgeSpec(identifier(raw.get("source")), identifier(raw.get("target")), identifier(raw.get("sourceHandle")) or SOURCE_HANDLE)
+        source = identifier(raw.get("source"))
+        edge = EdgeSpec(source, identifier(raw.get("target")), _handle(raw, nodes.get(source)))
         if not {edge.source, edge.target} & dropped and _connects(edge, nodes, path, findings):
             edges.append(edge)
     return edges
+
+
+def _handle(raw: Mapping[str, Any], source: NodeSpec | None) -> str:
+    handle = identifier(raw.get("sourceHandle")) or SOURCE_HANDLE
+    aliases = HANDLE_ALIASES.get(source.type, {}) if source is not None else {}
+    return aliases.get(handle, handle)
 
 
 def _connects(edge: EdgeSpec, nodes: Mapping[str, NodeSpec], path: str, findings: Findings) -> bool:

@@ -14,6 +14,8 @@ class Limits:
     #: Nodes of one run that may be in flight together.
     graph_engine_max_workers: int = 10
     workflow_call_max_depth: int = 5
+    #: Seconds that a run waits for one form at most; after that it ends. A node's own, shorter time-out only ends the wait.
+    human_input_global_timeout_seconds: float = 604_800.0
     #: Bytes of one environment variable's value.
     max_variable_size: int = 204_800
     #: Characters of a template's output.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,5 +41,6 @@ class MemoryJournal:
         if durable:
             self.durable = len(self.records)
 
-    def flush(self) -> None:
+    def publish_due(self, *, is_idle: bool) -> float:
         """Nothing waits here: events are kept as they are emitted."""
+        return math.inf

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from worker.engine.events import AgentLog, Scope
+from worker.engine.pausing import FormRequest, HeldForm
 from worker.engine.ports import Cancellation, Ports
 from worker.engine.variables import Selector, VariablePool
 
@@ -64,6 +65,10 @@ class NodeContext:
     think: Callable[[str, bool], None] = lambda text, is_final: None
     #: Tell a step of an agent.
     log: Callable[[AgentLog], None] = lambda log: None
+    #: Tries of this execution that failed and are made again by its configuration: 0 for the first one, whatever workers were lost in it.
+    retry_index: int = 0
+    #: The form that this execution asked for, with its answer; None: it has not asked for one yet.
+    form: HeldForm | None = None
 
 
 class Node(Protocol):
@@ -77,8 +82,11 @@ class Node(Protocol):
     def __init__(self, spec: NodeSpec) -> None:
         """Validate the configuration. Raises ``GraphError`` with every finding, paths included."""
 
-    def run(self, pool: VariablePool, context: NodeContext) -> NodeResult:
-        """Do the work. Raises ``NodeError`` on failure."""
+    def run(self, pool: VariablePool, context: NodeContext) -> NodeResult | FormRequest:
+        """Do the work. Raises ``NodeError`` on failure.
+
+        A node that needs a person returns what it asks for; it is run again, with ``context.form``, when there is an answer.
+        """
 
 
 class NodeRegistry(Protocol):

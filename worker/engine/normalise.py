@@ -10,6 +10,9 @@ Data = Mapping[str, Any]
 #: Names of one type under two eras.
 TYPE_ALIASES = {"variable-assigner": "variable-aggregator"}
 
+#: By the type of the node that an edge leaves: names of one exit.
+HANDLE_ALIASES: Mapping[str, Mapping[str, str]] = {"human-input": {"__timeout__": "__timeout"}}
+
 ITERATION_DEFAULTS: Data = {"is_parallel": False, "parallel_nums": 10, "error_handle_mode": "terminated", "flatten_output": True}
 VISION_DEFAULTS: Data = {"variable_selector": ["sys", "files"], "detail": "high"}
 FORM_BODIES = ("form-data", "x-www-form-urlencoded")

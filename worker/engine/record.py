@@ -17,6 +17,9 @@ from worker.engine.spending import Spending
 #: What the event of a handled failure shows; the real text is in ``outputs.error_message`` (nodes.md section 4.6).
 HANDLED_TEXT = "Unknown error"
 
+#: Types of nodes that hold others.
+CONTAINER_TYPES = frozenset({"iteration", "loop"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRecord:
@@ -53,6 +56,11 @@ class NodeRecord:
     @property
     def spending(self) -> Spending:
         return Spending(self.total_tokens, self.total_price, self.currency)
+
+    @property
+    def is_container(self) -> bool:
+        """What it used is what the nodes inside used, which have records of their own."""
+        return self.node_type in CONTAINER_TYPES
 
     @property
     def failures(self) -> int:

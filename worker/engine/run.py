@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from worker.engine.containers import Announce, ContainerNode, Finish, Move, Round
 from worker.engine.errors import NodeError, RunDrained, RunFenced, RunStopped
 from worker.engine.events import (
+    RESUMPTION,
     STOPPED_TEXT,
     AgentLog,
     AgentLogged,
@@ -32,13 +33,14 @@ from worker.engine.graph import Graph
 from worker.engine.identity import execution_id
 from worker.engine.inbox import Command, Inbox
 from worker.engine.node import NodeContext, NodeResult
+from worker.engine.pausing import AskedForm, FormRequest, HeldForm, RunPause
 from worker.engine.ports import Journal, Ports
 from worker.engine.record import NodeRecord
 from worker.engine.response import ResponsePlan, ResponseStream
 from worker.engine.scheduler import Ready, Schedule
-from worker.engine.spending import Spending
-from worker.engine.start import Resume, RunStart
-from worker.engine.state import Chunk, Counters, Done, Frame, Logged, OpenContainer, Task, Thought
+from worker.engine.spending import NOTHING_SPENT, Spending
+from worker.engine.start import NOT_TRIED, Resume, RunStart
+from worker.engine.state import Chunk, Counters, Done, Frame, Logged, OpenContainer, Outcome, Task, Thought
 from worker.engine.variables import CONVERSATION, ENV, SYS, VariablePool
 
 T = TypeVar("T")
@@ -83,27 +85,33 @@ class WorkflowRun:
         self._frames: dict[tuple[tuple[str, int], ...], Frame] = {(): self._root}
         self._ready: deque[tuple[Frame, Ready]] = deque()
         self._in_flight: set[Task] = set()
+        #: Nodes that need a person: what they ask for, or the form that they wait for already.
+        self._asking: list[tuple[Task, AskedForm | HeldForm]] = []
         #: Heap of (due, index, task).
         self._retries: list[tuple[float, int, Task]] = []
         self._drain_until: float | None = None
         self._end: tuple[RunStatus, str] | None = None
-        elapsed = self._clock.now() - start.started_at
-        self._deadline = self._clock.monotonic() - elapsed + self._limits.workflow_max_execution_time
+        #: Monotonic seconds of the first claim.
+        self._began = self._clock.monotonic() - start.elapsed_s
+        self._deadline = self._began + start.paused_s + self._limits.workflow_max_execution_time
 
-    def execute(self) -> RunFinished:
-        """Run to the end and say what became of it; the caller makes that durable and publishes it.
+    def execute(self) -> RunFinished | RunPause:
+        """Run to the end, or until nothing can go on without people, and say which; the caller makes that durable and publishes it.
 
         Raises ``RunDrained`` when the run was handed over, ``RunFenced`` when another attempt owns it.
         """
         try:
             self._journal.emit(RunStarted(self._start.shown_inputs, self._start.created_at))
+            if self._resume.ends_pause:
+                self._journal.emit(RunStarted(self._start.shown_inputs, self._start.created_at, RESUMPTION))
             self._ready.append((self._root, self._root.schedule.start()))
             self._restore()
             while self._step():
                 pass
         finally:
             self._inbox.cancel(Command.STOP)
-        return self._finished()
+        forms = [form for task, form in self._asking if not task.frame.is_dead]
+        return self._paused(forms) if forms and self._end is None else self._finished()
 
     @property
     def conversation(self) -> dict[str, Any]:
@@ -119,8 +127,8 @@ class WorkflowRun:
             return False
         if self._drain_until is not None and self._is_drained(self._drain_until):
             raise RunDrained
-        self._journal.flush()
-        self._handle(self._inbox.get(self._patience()))
+        due_s = self._journal.publish_due(is_idle=not self._inbox.has_mail)
+        self._handle(self._inbox.get(min(due_s, self._patience())))
         return True
 
     def _start_ready(self) -> None:
@@ -178,7 +186,8 @@ class WorkflowRun:
             self._leave(task)
         else:
             self._counters.steps += 1
-            self._journal.emit(task.started_event())
+            self._journal.emit(task.node.started(task.started_event()))
+            self._go_on(task)
             self._attempt(task)
 
     def _task(self, frame: Frame, ready: Ready) -> Task:
@@ -188,6 +197,20 @@ class WorkflowRun:
         if not index and not node.is_silent:
             index = self._counters.index = self._counters.index + 1
         return Task(node, frame, name, index, ready.predecessor_id, created_at, self._clock.monotonic())
+
+    def _go_on(self, task: Task) -> None:
+        """With the attempts that a lost worker made: they were told, and have been paid for."""
+        tried = self._resume.tried.get(task.execution_id, NOT_TRIED)
+        task.attempts, task.spending = tried.attempts, tried.spending
+        if tried.attempts:
+            self._counters.total_steps += tried.attempts if task.frame.is_root else 0
+            self._counters.exceptions += tried.attempts if task.frame.is_root else 0
+            self._note_retried(task, tried.spending)
+
+    def _note_retried(self, task: Task, spending: Spending) -> None:
+        """``spending``: of attempts that failed, at a node that has not ended."""
+        task.frame.retried[task.execution_id] = task.spending
+        self._counters.spending += spending
 
     def _attempt(self, task: Task) -> None:
         self._count_attempt(task)
@@ -208,7 +231,10 @@ class WorkflowRun:
         except (RunStopped, RunDrained, RunFenced):
             return
 
-    def _run_node(self, task: Task, stream: Callable[[str, str, bool], None]) -> NodeResult | NodeError:
+    def _run_node(self, task: Task, stream: Callable[[str, str, bool], None]) -> Outcome:
+        form = self._resume.forms.get(task.execution_id)
+        if form is not None and form.answer is None:
+            return form
         return _guarded(lambda: task.node.run(task.frame.pool, self._context(task, stream)))
 
     def _context(self, task: Task, stream: Callable[[str, str, bool], None]) -> NodeContext:
@@ -222,6 +248,8 @@ class WorkflowRun:
             stream,
             think=lambda text, is_final: self._inbox.put(Thought(task, text, is_final)),
             log=lambda log: self._inbox.put(Logged(task, log)),
+            retry_index=max(task.attempts - 1, 0),
+            form=self._resume.forms.get(task.execution_id),
         )
 
     def _stream(self, task: Task, key: str, text: str, is_final: bool) -> None:
@@ -269,19 +297,24 @@ class WorkflowRun:
                 self._apply(task.frame, record)
         self._check_steps()
 
-    def _settle(self, task: Task, outcome: NodeResult | NodeError) -> None:
+    def _settle(self, task: Task, outcome: Outcome) -> None:
         self._in_flight.discard(task)
         if task.frame.is_dead:
             return
-        if isinstance(outcome, NodeError):
+        if isinstance(outcome, FormRequest | HeldForm):
+            # It has not ended, so neither does its frame: whatever else is ready goes on.
+            self._asking.append((task, outcome if isinstance(outcome, HeldForm) else task.asked(outcome)))
+        elif isinstance(outcome, NodeError):
             self._fail(task, outcome)
         else:
             self._conclude(task, self._success(task, outcome), durable=not task.node.node.is_pure)
 
     def _fail(self, task: Task, error: NodeError) -> None:
         self._counters.exceptions += task.frame.is_root
-        task.spending += Spending.of(error.partial.total_tokens, error.partial.metadata)
+        spending = error.partial.spending
+        task.spending += spending
         if task.node.retry.allows(task.attempts):
+            self._note_retried(task, spending)
             self._retry(task, error)
             return
         record = self._failure(task, error)
@@ -337,6 +370,7 @@ class WorkflowRun:
 
     def _apply(self, frame: Frame, record: NodeRecord) -> None:
         """What the end of a node does to the run, live or restored: values, chunks, successors, its event, in this order."""
+        self._tell_answer(record)
         if record.status is NodeStatus.FAILED:
             self._journal.emit(record.finished_event())
             self._fail_frame(frame, record)
@@ -345,6 +379,11 @@ class WorkflowRun:
         ready = self._advance(frame, record)
         self._journal.emit(record.finished_event())
         self._pass_on(frame, ready)
+
+    def _tell_answer(self, record: NodeRecord) -> None:
+        form = self._resume.forms.get(record.execution_id)
+        if form is not None and form.answer is not None:
+            self._journal.emit(form.closed(form.answer))
 
     def _store(self, frame: Frame, record: NodeRecord) -> None:
         frame.pool.add_outputs(record.node_id, record.outputs)
@@ -364,9 +403,11 @@ class WorkflowRun:
         return decision.ready
 
     def _count(self, frame: Frame, record: NodeRecord) -> None:
+        told = frame.retried.pop(record.execution_id, NOTHING_SPENT)
         frame.spending += record.spending
         frame.node_types.add(record.node_type)
-        self._counters.total_tokens += record.total_tokens if frame.is_root else 0
+        if not record.is_container:
+            self._counters.spending += record.spending - told
 
     def _pass_on(self, frame: Frame, ready: list[Ready]) -> None:
         """One node of the frame is done, others are ready; without any, the frame is done."""
@@ -458,11 +499,10 @@ class WorkflowRun:
 
     def _fail_frame(self, frame: Frame, record: NodeRecord) -> None:
         error = NodeError(record.error or "")
+        self._count(frame, record)
         if frame.is_root:
-            self._count(frame, record)
             self._finish_early(RunStatus.FAILED, error.message)
         else:
-            frame.spending += record.spending
             self._end_frame(frame, error)
 
     def _finish_container(self, container: OpenContainer, finish: Finish) -> None:
@@ -508,20 +548,35 @@ class WorkflowRun:
         if self._end is None:
             self._end = (status, error)
 
+    def _paused(self, forms: Sequence[AskedForm | HeldForm]) -> RunPause:
+        return RunPause(
+            forms=forms,
+            elapsed_s=self._elapsed_s,
+            spending=self._counters.spending,
+            total_steps=self._counters.total_steps,
+            exceptions_count=self._counters.exceptions,
+            created_at=self._start.created_at,
+        )
+
+    @property
+    def _elapsed_s(self) -> float:
+        return self._clock.monotonic() - self._began
+
     def _finished(self) -> RunFinished:
         usual = RunStatus.PARTIAL_SUCCEEDED if self._counters.exceptions else RunStatus.SUCCEEDED
         status, error = self._end or (usual, None)
-        now = self._clock.now()
         return RunFinished(
             status=status,
             outputs=self._outputs,
             error=error,
-            elapsed_s=max(now - self._start.started_at, 0.0),
-            total_tokens=self._counters.total_tokens,
+            elapsed_s=self._elapsed_s,
+            total_tokens=self._counters.spending.total_tokens,
             total_steps=self._counters.total_steps,
             exceptions_count=self._counters.exceptions,
             created_at=self._start.created_at,
-            finished_at=now,
+            finished_at=self._clock.now(),
+            total_price=self._counters.spending.total_price,
+            currency=self._counters.spending.currency,
         )
 
     # ---- what earlier attempts did
@@ -557,7 +612,7 @@ class WorkflowRun:
         self._counters.total_steps += record.attempts if frame.is_root else 0
         self._counters.exceptions += record.failures if frame.is_root else 0
         self._counters.index = max(self._counters.index, record.index)
-        self._journal.emit(record.started_event())
+        self._journal.emit(self._graph.nodes[record.node_id].started(record.started_event()))
         self._apply(frame, record)
 
 

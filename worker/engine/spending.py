@@ -25,8 +25,12 @@ class Spending:
         """Sums; the currency of the later one that has any, as nodes.md section 5.1 adds usages."""
         return Spending(self.total_tokens + later.total_tokens, self.total_price + later.total_price, later.currency or self.currency)
 
+    def __sub__(self, earlier: Spending) -> Spending:
+        """What came after ``earlier``, which is part of it."""
+        return Spending(self.total_tokens - earlier.total_tokens, self.total_price - earlier.total_price, self.currency)
+
     def metadata(self) -> dict[str, Any]:
-        """Its part of a container's ``execution_metadata``; price and currency only where a model was asked."""
+        """Its part of ``execution_metadata``; price and currency only where a model was asked."""
         price = {"total_price": format(self.total_price, "f"), "currency": self.currency} if self.currency else {}
         return {"total_tokens": self.total_tokens, **price}
 

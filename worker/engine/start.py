@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.engine.pausing import HeldForm
 from worker.engine.record import NodeRecord
 from worker.engine.spending import NOTHING_SPENT, Spending
 from worker.engine.workflow import ConversationVariable
@@ -25,8 +26,11 @@ class RunStart:
     environment: Mapping[str, Any]
     #: Epoch seconds of acceptance, for the events.
     created_at: float
-    #: Epoch seconds of the first claim: elapsed time and the time limit count from here, over all attempts.
-    started_at: float
+    #: Seconds since the first claim, as this attempt begins: elapsed time and the time limit count over all attempts. They come from one
+    #: clock, that of the database: this machine's may be wrong.
+    elapsed_s: float = 0.0
+    #: Those of them in which the run waited for people: the time limit does not count them, elapsed time does.
+    paused_s: float = 0.0
     #: Id of the trigger that fired; None: the run begins at the start node.
     trigger_id: str | None = None
     #: Variables of the conversation with their present values; a workflow app has none.
@@ -46,6 +50,12 @@ class Tried:
     attempts: int = 0
     #: By all of them.
     spending: Spending = NOTHING_SPENT
+    #: The node stands in no container.
+    is_root: bool = True
+
+    def after(self, spending: Spending, *, is_root: bool) -> Tried:
+        """With one more attempt, which spent so much."""
+        return Tried(self.attempts + 1, self.spending + spending, is_root)
 
 
 NOT_TRIED = Tried()
@@ -61,3 +71,7 @@ class Resume:
     started: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     #: Nodes whose ``node_retry`` is in the log, by execution id: they go on with the attempt after the last of these.
     tried: Mapping[str, Tried] = field(default_factory=dict)
+    #: Forms that the run has asked for, by the id of the node execution.
+    forms: Mapping[str, HeldForm] = field(default_factory=dict)
+    #: Readers were told that the run pauses, and not yet that it goes on.
+    ends_pause: bool = False

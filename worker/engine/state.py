@@ -13,6 +13,7 @@ from worker.engine.errors import NodeError
 from worker.engine.events import ROOT, AgentLog, NodeStarted, NodeStatus, Scope
 from worker.engine.graph import GraphNode
 from worker.engine.node import NodeResult
+from worker.engine.pausing import AskedForm, FormRequest, HeldForm
 from worker.engine.record import NodeRecord
 from worker.engine.scheduler import Schedule
 from worker.engine.spending import NOTHING_SPENT, Spending
@@ -32,7 +33,10 @@ class Frame:
     started: float = 0.0
     #: Nodes that are ready or on their way; the frame is done at 0. It begins with its root.
     pending: int = 1
+    #: By the nodes that ended.
     spending: Spending = NOTHING_SPENT
+    #: By the failed attempts at nodes that have not ended, by execution id.
+    retried: dict[str, Spending] = field(default_factory=dict)
     node_types: set[str] = field(default_factory=set)
     #: It ended: whatever its nodes still bring is dropped.
     is_over: bool = False
@@ -47,8 +51,8 @@ class Frame:
         return self.is_over or (self.container is not None and self.container.frame.is_dead)
 
     def outcome(self, error: NodeError | None, monotonic: float) -> RoundOutcome:
-        types = frozenset(self.node_types)
-        return RoundOutcome(self.index, self.pool, error, self.spending, monotonic - self.started, types)
+        spending, types = sum(self.retried.values(), self.spending), frozenset(self.node_types)
+        return RoundOutcome(self.index, self.pool, error, spending, monotonic - self.started, types)
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +78,9 @@ class Task:
         return NodeStarted(
             self.execution_id, spec.id, spec.type, spec.title, self.index, self.predecessor_id, self.created_at, self.frame.scope
         )
+
+    def asked(self, request: FormRequest) -> AskedForm:
+        return AskedForm(self.execution_id, self.node.id, self.node.spec.title, request)
 
     def record(self, status: NodeStatus, *, now: float, monotonic: float, **values: Any) -> NodeRecord:
         """The record of how it ended, or of a failed attempt."""
@@ -119,12 +126,16 @@ class OpenContainer:
         return Scope(loop_id=self.task.node.id, loop_index=index, path=path)
 
 
+#: What becomes of an attempt at a node: it ended, failed, needs a person, or still waits for the one that it needed.
+Outcome = NodeResult | NodeError | FormRequest | HeldForm
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """Mail: a node ended."""
 
     task: Task
-    outcome: NodeResult | NodeError
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,8 @@ class Counters:
     steps: int = 0
     #: Attempts started in the root frame.
     total_steps: int = 0
-    total_tokens: int = 0
+    #: By every attempt that was told, in all frames: a container that is cut off has been paid for as far as it went.
+    spending: Spending = NOTHING_SPENT
     #: Failed attempts of the root frame.
     exceptions: int = 0
     #: Last index given to a node.

@@ -7,10 +7,11 @@ OpenAPI description, an MCP server, another app) is its provider's business; nod
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from worker.engine.errors import Finding, NodeError
+from worker.engine.spending import Spending
 from worker.engine.values import File
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ PARAMETER_ERROR = "ToolParameterError"
 
 #: Code of the finding about a tool that this deployment does not have.
 UNSUPPORTED_TOOL = "unsupported_tool"
+
+
+#: Of a tool whose own icon is not part of the document.
+TOOL_ICON: Mapping[str, str] = {"background": "#252525", "content": "\U0001f527"}
+
+
+def icon_of(data: Mapping[str, Any]) -> Any:
+    """An address or an emoji that the editor left in a tool node, or the general one."""
+    return data.get("provider_icon") or dict(TOOL_ICON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +114,9 @@ class VariableMessage:
 
 @dataclass(frozen=True, slots=True)
 class UsageMessage:
-    """What the call cost."""
+    """What models that the tool asked used and cost."""
 
-    total_tokens: int
-    #: Keys of api-contract.md section 4.5.
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    spending: Spending
 
 
 ToolMessage = TextMessage | LinkMessage | JSONMessage | BlobMessage | FileMessage | VariableMessage | UsageMessage

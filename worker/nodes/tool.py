@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from worker.engine.credentials import names_credential
 from worker.engine.errors import NodeError, Partial
+from worker.engine.masking import mask
 from worker.engine.node import NodeContext, NodeResult, NodeSpec
+from worker.engine.spending import NOTHING_SPENT, Spending
 from worker.engine.tool_values import prepare
-from worker.engine.tools import INVOKE_ERROR, RUNTIME_ERROR, Tool, ToolReference
+from worker.engine.tools import INVOKE_ERROR, RUNTIME_ERROR, Tool, ToolReference, icon_of
 from worker.engine.variables import VariablePool
 from worker.nodes.fields import Fields
 from worker.nodes.tool_arguments import read_arguments
@@ -33,6 +36,8 @@ class ToolNode:
             "plugin_unique_identifier": fields.text("plugin_unique_identifier") or None,
         }
         fields.check()
+        self.extras: Mapping[str, Any] = {"icon": icon_of(spec.data)}
+        self.agent_strategy: Mapping[str, Any] | None = None
 
     @property
     def tool_references(self) -> tuple[ToolReference, ...]:
@@ -43,11 +48,11 @@ class ToolNode:
             tool = context.ports.tools.find(self.reference)
         except NodeError as error:
             raise NodeError(f"Failed to get tool runtime: {error.message}", error_type=RUNTIME_ERROR) from error
-        inputs = {name: argument.shown(pool) for name, argument in self.arguments.items()}
+        inputs = {name: shown(name, argument.shown(pool)) for name, argument in self.arguments.items()}
         try:
             return self._result(self._call(tool, pool, context), inputs)
         except NodeError as error:
-            error.partial = Partial(inputs=inputs)
+            error.tell(Partial(inputs=inputs, metadata=self._metadata(NOTHING_SPENT)))
             raise
 
     def _call(self, tool: Tool, pool: VariablePool, context: NodeContext) -> Collected:
@@ -55,7 +60,8 @@ class ToolNode:
         try:
             found = collect(tool.invoke(parameters, context), context, lambda piece: context.stream("text", piece, False))
         except NodeError as error:
-            raise NodeError(f"Failed to invoke tool: {error.message}", error_type=INVOKE_ERROR) from error
+            told = f"Failed to invoke tool: {error.message}"
+            raise NodeError(told, error_type=INVOKE_ERROR, partial=Partial.costing(error.partial.spending)) from error
         context.stream("text", "", True)
         return found
 
@@ -70,8 +76,17 @@ class ToolNode:
         return given
 
     def _result(self, found: Collected, inputs: Mapping[str, Any]) -> NodeResult:
-        metadata = {"tool_info": self.tool_info, **found.usage.metadata}
-        return NodeResult(found.outputs(), inputs, total_tokens=found.usage.total_tokens, metadata=metadata)
+        spent = found.spending
+        return NodeResult(found.outputs(), inputs, total_tokens=spent.total_tokens, metadata=self._metadata(spent))
+
+    def _metadata(self, spent: Spending) -> dict[str, Any]:
+        """Tokens and price only where the tool told of any."""
+        return {"tool_info": self.tool_info, **(spent.metadata() if spent != NOTHING_SPENT else {})}
+
+
+def shown(name: str, value: Any) -> Any:
+    """A parameter as events may have it."""
+    return mask(value) if isinstance(value, str) and names_credential(name) else value
 
 
 def providers_of(fields: Fields) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.engine.node import NodeContext
 from worker.engine.ports import Files
+from worker.engine.spending import NOTHING_SPENT, Spending
 from worker.engine.tools import (
     BlobMessage,
     FileMessage,
@@ -32,7 +33,7 @@ class Collected:
     files: list[File] = field(default_factory=list)
     json: list[Any] = field(default_factory=list)
     variables: dict[str, Any] = field(default_factory=dict)
-    usage: UsageMessage = field(default_factory=lambda: UsageMessage(0))
+    spending: Spending = NOTHING_SPENT
 
     def outputs(self) -> dict[str, Any]:
         return {"text": self.text, "files": self.files, "json": self.json or list(NO_JSON), **self.variables}
@@ -67,7 +68,7 @@ def take(message: ToolMessage, found: Collected, files: Files) -> None:
     elif isinstance(message, VariableMessage):
         found.variables[message.name] = message.value
     elif isinstance(message, UsageMessage):
-        found.usage = message
+        found.spending += message.spending
 
 
 def saved(message: BlobMessage, files: Files) -> File:

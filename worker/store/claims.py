@@ -22,6 +22,7 @@ from worker.store.encoding import clean_text, dumps, loads
 from worker.store.events import EventStretch, store_events
 from worker.store.models import END_USERS, PAYLOADS, RUNS, NodeExecution
 from worker.store.upsert import insert_or
+from worker.store.webhooks import FINISHED, HAS_RECEIVERS, announce
 
 SUCCESSES = frozenset({RunStatus.SUCCEEDED, RunStatus.PARTIAL_SUCCEEDED})
 
@@ -55,13 +56,15 @@ class Claim:
     created_at: float
     #: First claim.
     started_at: float
-    #: Seconds since the first claim.
+    #: Seconds since the first claim, pauses included.
     elapsed_s: float
     deadline_at: float
     #: Last event that SQL has.
     last_event: int
     #: The events of the run end with ``tts_message_end`` (api-contract.md section 7).
     wants_speech: bool = False
+    #: Seconds in which the run waited for people, which its time limit does not count.
+    paused_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +125,17 @@ CLAIM_FACTS = (
     RUNS.c.deadline_at,
     RUNS.c.last_event,
     RUNS.c.wants_speech,
+    RUNS.c.paused_s,
 )
 
 #: Of a run that has not ended. Statements about one run do not say ``finished_at IS NULL``: that would let PostgreSQL prefer the
 #: sweeper's small index, full of entries that are dead by now, to the primary key.
 IS_OPEN = RUNS.c.status.in_([RunStatus.SCHEDULED, RunStatus.RUNNING, RunStatus.PAUSED])
 IS_EXPIRED = RUNS.c.lease_until < now_s()
-IS_OVERDUE = RUNS.c.deadline_at < now_s()
+IS_OVERDUE = RUNS.c.paused_at.is_(None) & (RUNS.c.deadline_at < now_s())
+
+#: Seconds since the run was paused; 0 if it is not.
+PAUSE_S = func.coalesce(now_s() - RUNS.c.paused_at, 0.0)
 
 NEW_CLAIM = (
     update(RUNS)
@@ -139,7 +146,9 @@ NEW_CLAIM = (
         lease_owner=bindparam("owner"),
         lease_until=now_s() + bindparam("lease_s", type_=Float),
         started_at=func.coalesce(RUNS.c.started_at, now_s()),
-        deadline_at=func.coalesce(RUNS.c.deadline_at, now_s() + RUNS.c.time_limit_s + DEADLINE_GRACE_S),
+        deadline_at=func.coalesce(RUNS.c.deadline_at + PAUSE_S, now_s() + RUNS.c.time_limit_s + DEADLINE_GRACE_S),
+        paused_s=RUNS.c.paused_s + PAUSE_S,
+        paused_at=None,
     )
     .returning(*CLAIM_FACTS)
 )
@@ -182,7 +191,7 @@ def save_progress(
     """Keep node results, ``(position, record)`` each, and the events up to here. Safe to repeat. Raises ``RunFenced``."""
     if not write(session, PROGRESS, run_id, attempt, last=None if events is None else events.last):
         raise RunFenced
-    _store_history(session, run_id, attempt, records, events)
+    store_history(session, run_id, attempt, records, events)
 
 
 def finish_run(
@@ -206,9 +215,14 @@ def finish_run(
     values = {"last": None if events is None else events.last, "speech_s": speech_s, "speech_due": speech_s is not None}
     if not write(session, statement, run_id, attempt, **values, **_end_of(finished)):
         return _why_unwritten(session, run_id, attempt, finished.status)
-    _store_history(session, run_id, attempt, records, events)
-    session.execute(update(PAYLOADS).where(PAYLOADS.c.run_id == run_id).values(outputs=dumps(outputs_json)))
+    store_history(session, run_id, attempt, records, events)
+    if session.execute(STORE_OUTPUTS, {"run": run_id, "json": dumps(outputs_json)}).scalar():
+        announce(session, run_id, FINISHED)
     return True
+
+
+#: Answers on the way whether somebody wants to be told, so that a run that nobody waits for costs no statement more.
+STORE_OUTPUTS = update(PAYLOADS).where(PAYLOADS.c.run_id == bindparam("run")).values(outputs=bindparam("json")).returning(HAS_RECEIVERS)
 
 
 def save_speech(session: Session, run_id: str, attempt: int, events: EventStretch, *, is_end: bool = False) -> None:
@@ -294,7 +308,7 @@ def _why_unwritten(session: Session, run_id: str, attempt: int, wanted: RunStatu
     raise RunFenced
 
 
-def _store_history(
+def store_history(
     session: Session, run_id: str, attempt: int, records: Sequence[tuple[int, NodeRecord]], events: EventStretch | None
 ) -> None:
     if records:

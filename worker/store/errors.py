@@ -4,6 +4,11 @@ StoreError
 ├─ StorageUnavailable       the database cannot be reached, is full, or stayed locked; nothing was stored; the API answers 503
 ├─ SchemaError              the tables are not those of this release
 ├─ SealError                a value cannot be sealed or opened: there is no key, or it is another one
+├─ KeyInProgress            another request with the same idempotency key is being stored; nothing was stored
+├─ KeyReused                the idempotency key belongs to another request; nothing was stored
+├─ NotResumable             no other run can go on from a run: it has not ended, it succeeded, or its results are gone
+├─ FormSubmitted            a form for people has its answer already
+├─ FormExpired              a form for people takes no answer any more: its time is up, or its run ends
 └─ NotFound                 an app, a version or a key that an operator named does not exist, or the name fits several
 RunFenced                   (engine/errors.py) a later attempt owns the run, or it has ended
 """
@@ -34,3 +39,23 @@ class SealError(StoreError):
 
 class NotFound(StoreError):
     """Nothing, or more than one thing, goes by the given name or id."""
+
+
+class KeyInProgress(StoreError):
+    """Another request with the same idempotency key is being stored just now."""
+
+
+class KeyReused(StoreError):
+    """The idempotency key stands for a request with another body."""
+
+
+class NotResumable(StoreError):
+    """No run can go on from this one."""
+
+
+class FormSubmitted(StoreError):
+    """Somebody has answered the form."""
+
+
+class FormExpired(StoreError):
+    """Nobody can answer the form any more."""

@@ -15,6 +15,9 @@ from worker.store.upsert import insert_or
 #: zlib's quickest: frames of one run repeat each other so much that more effort gains little.
 LEVEL = 1
 
+#: A number that no event has.
+NEVER = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class EventStretch:
@@ -63,8 +66,9 @@ def read_events(session: Session, run_id: str, after: int = 0, limit: int | None
     return found
 
 
-def read_last(session: Session, run_id: str, beginnings: tuple[bytes, ...]) -> bytes | None:
-    """The last frame that begins in one of these ways."""
-    bodies = session.scalars(select(RunEvents.body).where(RunEvents.run_id == run_id).order_by(RunEvents.first.desc()))
-    frames = (frame for body in bodies for frame in reversed(unpack(body)))
+def read_last(session: Session, run_id: str, beginnings: tuple[bytes, ...], until: int = NEVER) -> bytes | None:
+    """The last frame that begins in one of these ways, of those up to number ``until``."""
+    stretches = select(RunEvents.first, RunEvents.body).where(RunEvents.run_id == run_id, RunEvents.first <= until)
+    rows = session.execute(stretches.order_by(RunEvents.first.desc()))
+    frames = (frame for first, body in rows for frame in reversed(unpack(body)[: until - first + 1]))
     return next((frame for frame in frames if frame.startswith(beginnings)), None)

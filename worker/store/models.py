@@ -74,9 +74,9 @@ class Workflow(Base):
     app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
     #: UTC time of publication as text, ``2025-03-14 08:22:10.123456``.
     version: Mapped[str] = mapped_column(String(40))
-    #: SHA-256 over canonical JSON of graph, features and variables.
+    #: SHA-256 over canonical JSON of graph, features and variables; keyed if there are secrets among them.
     content_hash: Mapped[str] = mapped_column(String(64))
-    #: The whole DSL document as JSON, as imported.
+    #: The whole DSL document as JSON, its secrets sealed (``store/sealed_documents.py``).
     document: Mapped[str] = mapped_column(Text)
     marked_name: Mapped[str] = mapped_column(String(200), default="")
     marked_comment: Mapped[str] = mapped_column(Text, default="")
@@ -126,6 +126,13 @@ class EndUser(Base):
     created_at: Mapped[float] = mapped_column(Float(53))
 
 
+#: Conditions of the indexes from which runs that are old enough are removed.
+ENDED_RUNS = {
+    "detailed": "finished_at IS NOT NULL AND last_event > 0",
+    "bare": "finished_at IS NOT NULL AND last_event = 0",
+}
+
+
 class Run(Base):
     """One execution of a workflow version: the durable record that decides what became of it.
 
@@ -142,6 +149,11 @@ class Run(Base):
             "lease_until",
             postgresql_where=text("finished_at IS NULL"),
             sqlite_where=text("finished_at IS NULL"),
+        ),
+        # A run that has ended stands in one of these two: with its node results and events, and without (store/retention.py).
+        *(
+            Index(f"ix_runs_{name}", "finished_at", postgresql_where=text(condition), sqlite_where=text(condition))
+            for name, condition in ENDED_RUNS.items()
         ),
     )
 
@@ -167,7 +179,7 @@ class Run(Base):
     #: First claim.
     started_at: Mapped[float | None] = mapped_column(Float(53))
     finished_at: Mapped[float | None] = mapped_column(Float(53))
-    #: Claims so far; the number of the claim in force while running.
+    #: Claims so far; the number of the claim in force while running. What a run goes on from counts as its first one.
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     #: Claims that ended in a lost worker; a drained attempt is not one.
     lost_attempts: Mapped[int] = mapped_column(Integer, default=0)
@@ -183,8 +195,14 @@ class Run(Base):
     #: The sweeper ends the run as failed after this time, whatever its worker does; None until the first claim, since waiting for a
     #: free worker is no fault of the run.
     deadline_at: Mapped[float | None] = mapped_column(Float(53))
-    #: Last event number that is kept in ``run_events``.
+    #: Last event number that is kept in ``run_events``; 0 of a run that has ended: node results and events were removed for their age.
     last_event: Mapped[int] = mapped_column(Integer, default=0)
+    #: Since when the run waits for people; it ends with the next claim, since waiting for a worker then is no fault of the run either.
+    paused_at: Mapped[float | None] = mapped_column(Float(53))
+    #: Seconds of all pauses that have ended: they do not count against the time limit.
+    paused_s: Mapped[float] = mapped_column(Float(53), default=0.0, server_default=text("0"))
+    #: Run whose results this one began with, as copies of its own; no foreign key, since it may be gone by now.
+    resumed_from: Mapped[str | None] = mapped_column(UUID)
 
 
 class RunPayload(Base):
@@ -197,6 +215,8 @@ class RunPayload(Base):
     inputs: Mapped[str] = mapped_column(Text)
     #: JSON object; ``{}`` until the run has ended.
     outputs: Mapped[str] = mapped_column(Text, default="{}")
+    #: JSON: whom the request wants to be told of the run, ``{"url", "events"}`` (store/webhooks.py).
+    webhook: Mapped[str | None] = mapped_column(Text)
 
 
 class NodeExecution(Base):
@@ -253,7 +273,7 @@ class StoredFile(Base):
     extension: Mapped[str] = mapped_column(Text)
     mime_type: Mapped[str] = mapped_column(Text)
     size: Mapped[int] = mapped_column(BigInteger)
-    created_at: Mapped[float] = mapped_column(Float(53))
+    created_at: Mapped[float] = mapped_column(Float(53), index=True)
 
 
 class FileContent(Base):
@@ -379,8 +399,139 @@ class KnowledgeMap(Base):
     updated_at: Mapped[float] = mapped_column(Float(53))
 
 
+class HumanInputForm(Base):
+    """A form that a person is asked to fill in (nodes.md section 6.20), written in the transaction that pauses its run."""
+
+    __tablename__ = "human_input_forms"
+    __table_args__ = (
+        Index(
+            "ix_human_input_forms_waiting",
+            "expires_at",
+            postgresql_where=text("status = 'waiting'"),
+            sqlite_where=text("status = 'waiting'"),
+        ),
+    )
+
+    #: Id of the node execution that asks.
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), index=True)
+    node_id: Mapped[str] = mapped_column(Text)
+    node_title: Mapped[str] = mapped_column(Text)
+    #: Unguessable: who knows it may answer.
+    token: Mapped[str] = mapped_column(String(64), unique=True)
+    #: JSON of engine/human_form.py ``HumanForm``.
+    definition: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[float] = mapped_column(Float(53))
+    #: Its expiry ends the run, not only the node: the deployment's limit came first.
+    ends_run: Mapped[bool] = mapped_column(Boolean)
+    #: ``waiting``, ``submitted`` or ``expired``.
+    status: Mapped[str] = mapped_column(String(16), default="waiting")
+    #: Id of the action chosen; empty until then.
+    action: Mapped[str] = mapped_column(Text, default="")
+    #: JSON object of engine/checkpoint.py values by input name.
+    submitted: Mapped[str] = mapped_column(Text, default="{}")
+    #: Who answered.
+    end_user_id: Mapped[str | None] = mapped_column(ForeignKey("end_users.id", ondelete="SET NULL"), index=True)
+    created_at: Mapped[float] = mapped_column(Float(53))
+    #: Its place among the forms of one pause.
+    position: Mapped[int] = mapped_column(Integer)
+    #: When it was answered, or found expired.
+    closed_at: Mapped[float | None] = mapped_column(Float(53))
+
+
+class IdempotencyKey(Base):
+    """What a client called its request, so that sending it again finds the run that it made (reliability.md section 1.9)."""
+
+    __tablename__ = "idempotency_keys"
+
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True)
+    #: Path of the request, in lower case.
+    endpoint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    #: SHA-256 hex of the request's body in canonical form.
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    #: The key comes first in the transaction that stores both, so that whoever waits for it holds nothing that others wait for.
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"), index=True)
+    created_at: Mapped[float] = mapped_column(Float(53), index=True)
+
+
+class WebhookEndpoint(Base):
+    """An address that is told of the runs of an app; or, with an empty one, what signs messages to addresses that runs name."""
+
+    __tablename__ = "webhook_endpoints"
+    __table_args__ = (UniqueConstraint("app_id", "url"),)
+
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    url: Mapped[str] = mapped_column(Text, default="")
+    #: Names of the events that it wants, separated by blanks; empty: all.
+    events: Mapped[str] = mapped_column(Text, default="")
+    #: Sealed (store/sealing.py).
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[float] = mapped_column(Float(53))
+    #: It answered that it is gone; nothing is sent to it any more.
+    disabled_at: Mapped[float | None] = mapped_column(Float(53))
+
+
+class WebhookDelivery(Base):
+    """A message about a run on its way to one address; written in the transaction of what it tells."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        Index("ix_webhook_deliveries_endpoint_id_created_at", "endpoint_id", "created_at"),
+        # Of the few that are under way; queries must say ``due_at IS NOT NULL`` too.
+        Index(
+            "ix_webhook_deliveries_due",
+            "lane",
+            "due_at",
+            postgresql_where=text("due_at IS NOT NULL"),
+            sqlite_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    #: Also the ``webhook-id`` of the message, however often it is sent.
+    id: Mapped[str] = mapped_column(UUID, primary_key=True)
+    endpoint_id: Mapped[str] = mapped_column(ForeignKey("webhook_endpoints.id", ondelete="CASCADE"))
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    #: ``workflow.finished`` or ``workflow.paused``, and the number of the run's last event then.
+    event: Mapped[str] = mapped_column(String(32))
+    event_number: Mapped[int] = mapped_column(Integer)
+    url: Mapped[str] = mapped_column(Text)
+    #: Who waits behind whom: the app, and scheme, host and port of the address.
+    lane: Mapped[str] = mapped_column(Text)
+    #: ``pending``, ``delivered`` or ``failed``.
+    status: Mapped[str] = mapped_column(String(16), default="pending")
+    #: Attempts so far; the number of the one under way tells its sender from a later one.
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    #: Attempts that failed since the message was stored, or was asked for again.
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    #: When the next attempt may begin; while one is under way: when its sender counts as lost. None: there is no next one.
+    due_at: Mapped[float | None] = mapped_column(Float(53))
+    created_at: Mapped[float] = mapped_column(Float(53))
+    ended_at: Mapped[float | None] = mapped_column(Float(53))
+
+
+class WebhookAttempt(Base):
+    """One attempt to deliver a message, and what came of it."""
+
+    __tablename__ = "webhook_attempts"
+
+    delivery_id: Mapped[str] = mapped_column(ForeignKey("webhook_deliveries.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    ended_at: Mapped[float] = mapped_column(Float(53))
+    elapsed_ms: Mapped[int] = mapped_column(Integer)
+    #: HTTP status of the answer; None if there was none.
+    status: Mapped[int | None] = mapped_column(Integer)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
 #: Tables for statements whose rows need not become objects.
 APPS = cast(Table, App.__table__)
 END_USERS = cast(Table, EndUser.__table__)
 RUNS = cast(Table, Run.__table__)
 PAYLOADS = cast(Table, RunPayload.__table__)
+FORMS = cast(Table, HumanInputForm.__table__)
+IDEMPOTENCY_KEYS = cast(Table, IdempotencyKey.__table__)
+WEBHOOK_ENDPOINTS = cast(Table, WebhookEndpoint.__table__)
+WEBHOOK_DELIVERIES = cast(Table, WebhookDelivery.__table__)

@@ -16,6 +16,8 @@ from worker.store.encoding import clean_text, dumps, loads
 from worker.store.errors import NotFound
 from worker.store.identifiers import canonical_id
 from worker.store.models import APPS, END_USERS, PAYLOADS, RUNS
+from worker.store.resumption import Resumption, copy_results
+from worker.store.webhooks import RunWebhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class NewRun:
     triggered_from: str = "app-run"
     #: Tell the run's text as speech too (api-contract.md section 7).
     wants_speech: bool = False
+    #: Whom to tell of it, besides the endpoints of its app.
+    webhook: RunWebhook | None = None
+    #: What it goes on from.
+    resumption: Resumption | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,8 @@ class Outlook:
     last_event: int
     #: No other follows it, ever.
     is_complete: bool
+    #: No other follows it before people have answered.
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +95,15 @@ class RunDetail:
     finished_at: float | None
     #: Last event that SQL has.
     last_event: int
+    #: The run that it goes on from.
+    resumed_from: str | None
 
 
 def accept_run(session: Session, run: NewRun) -> AcceptedRun:
-    """Store a run as ``scheduled``. Its task is sent after the commit, not before. Raises ``NotFound`` if the app is gone."""
+    """Store a run as ``scheduled``. Its task is sent after the commit, not before.
+
+    Raises ``NotFound`` if the app is gone, and what ``copy_results`` raises for a run that goes on from another one.
+    """
     number = session.execute(NEXT_NUMBER, {"app": run.app_id}).scalar()
     if number is None:
         raise NotFound("The app no longer exists.")
@@ -106,9 +119,13 @@ def accept_run(session: Session, run: NewRun) -> AcceptedRun:
         "trace_id": run.trace_id,
         "time_limit_s": run.time_limit_s,
         "wants_speech": run.wants_speech,
+        **({} if run.resumption is None else run.resumption.columns),
     }
     created_at = session.execute(INSERT_RUN, row).scalar_one()
-    session.execute(insert(PAYLOADS), {"run_id": run.run_id, "inputs": dumps(run.inputs)})
+    webhook = None if run.webhook is None else run.webhook.dump()
+    session.execute(insert(PAYLOADS), {"run_id": run.run_id, "inputs": dumps(run.inputs), "webhook": webhook})
+    if run.resumption is not None:
+        copy_results(session, run.run_id, run.inputs, run.resumption)
     return AcceptedRun(run.run_id, run.task_id, number, created_at)
 
 
@@ -171,13 +188,17 @@ DETAIL = select(
     RUNS.c.created_at,
     RUNS.c.finished_at,
     RUNS.c.last_event,
+    RUNS.c.resumed_from,
 ).join(PAYLOADS, PAYLOADS.c.run_id == RUNS.c.id)
 
 
 def find_outlook(session: Session, run_id: str) -> Outlook | None:
     """None: there is no such run."""
     row = session.execute(OUTLOOK.where(RUNS.c.id == canonical_id(run_id))).one_or_none()
-    return None if row is None else Outlook(row.last_event, RunStatus(row.status).is_final and not row.is_speaking)
+    if row is None:
+        return None
+    status = RunStatus(row.status)
+    return Outlook(row.last_event, status.is_final and not row.is_speaking, status is RunStatus.PAUSED)
 
 
 #: A lease that has run out belongs to a worker that died while it spoke: nothing comes any more.

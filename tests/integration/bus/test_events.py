@@ -39,6 +39,17 @@ def test_every_key_has_a_lifetime(client: redis.Redis) -> None:
     assert [key for key in client.scan_iter() if client.ttl(key) < 0] == []
 
 
+def test_runs_that_have_a_log_are_found_among_all_keys(client: redis.Redis) -> None:
+    log = EventLog(client, Config(redis_prefix="a*{}:"))
+    for number in range(30):
+        log.append(f"run {number}", 2, 1, [b"{}"])
+    EventLog(client, CONFIG).append("of another deployment", 1, 1, [b"{}"])
+    client.set("a*{}:other", 1)
+
+    assert set(log.run_ids()) == {f"run {number}" for number in range(30)}
+    assert (log.holder("run 1"), log.holder("none")) == (2, 0)
+
+
 def test_old_events_are_trimmed_and_the_rest_keeps_its_numbers(client: redis.Redis) -> None:
     log = EventLog(client, CONFIG)
     log.append("run", 1, 1, [b"{}"] * 6000)

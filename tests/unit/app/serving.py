@@ -27,6 +27,7 @@ from worker.engine.memory import SystemClock
 from worker.engine.models import Models
 from worker.engine.ports import HTTPClient
 from worker.engine.variables import remote_address, restore_files
+from worker.history import load_history
 from worker.journal import RunJournal, envelope_of
 from worker.store import apps as store_apps
 from worker.store.claims import Claim, claim
@@ -111,8 +112,9 @@ class ScriptedWorker:
         with self.database.begin() as session:
             held = claim(session, run_id, "scripted", 30.0)
         if held is not None:
-            journal = RunJournal(held, envelope_of(held, remote_address), self.database, self.log, SystemClock(), patience_s=5.0)
-            script(held, journal)
+            history = load_history(self.database, self.log, held)
+            envelope = envelope_of(held, remote_address)
+            script(held, RunJournal(held, envelope, self.database, self.log, SystemClock(), patience_s=5.0, history=history))
 
     def reset(self) -> None:
         self.script = echo

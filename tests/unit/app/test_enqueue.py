@@ -41,7 +41,7 @@ def test_a_task_is_sent_after_the_run_is_stored_and_subscribed_to(database, run:
             with database.read() as session:
                 seen.append((get_run(session, run.app_id, run_id) is not None, len(listener._subscriptions), task_id))
 
-    Intake(database, listener, Looking()).accept(run).close()
+    Intake(database, listener, Looking()).accept(run).subscription.close()
 
     assert seen == [(True, 1, run.task_id)]
 

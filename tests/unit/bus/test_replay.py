@@ -1,16 +1,19 @@
 from worker.bus.replay import Told
 from worker.bus.wire import Envelope, encode
 from worker.engine.events import (
+    RESUMPTION,
     AgentLog,
     AgentLogged,
     ContainerNext,
     ContainerStarted,
     Event,
+    FormFilled,
     NodeFinished,
     NodeRetried,
     NodeStarted,
     NodeStatus,
     ReasoningChunk,
+    RunPaused,
     RunStarted,
     TextChunk,
 )
@@ -122,3 +125,30 @@ def test_steps_of_agents_are_known_by_id_and_status() -> None:
 
     assert rest(known, begun) is None
     assert rest(known, ended) is ended
+
+
+PAUSED = RunPaused([], 1.0, 0, 2, 5.0)
+RESUMED = RunStarted({}, 1.0, RESUMPTION)
+
+
+def test_it_knows_whether_the_run_was_said_to_pause() -> None:
+    started = RunStarted({}, 1.0)
+
+    assert not told(started).is_paused
+    assert told(started, PAUSED).is_paused
+    assert not told(started, PAUSED, RESUMED).is_paused
+    assert told(started, PAUSED, RESUMED, PAUSED).is_paused
+
+
+def test_a_resumption_is_not_held_back_whatever_was_told() -> None:
+    known = told(RunStarted({}, 1.0), PAUSED, RESUMED, PAUSED)
+
+    assert rest(known, RunStarted({}, 1.0)) is None
+    assert rest(known, RESUMED) == RESUMED
+
+
+def test_answers_are_counted_by_the_node_that_asked() -> None:
+    filled, other = FormFilled("ask", "Ask", "", "yes", "Yes", {}), FormFilled("other", "Other", "", "yes", "Yes", {})
+    known = told(filled, filled)
+
+    assert [rest(known, event) for event in (filled, other, filled, filled)] == [None, other, None, filled]

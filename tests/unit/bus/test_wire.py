@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,12 +16,16 @@ from worker.engine.events import (
     ContainerNext,
     ContainerStarted,
     Event,
+    FormFilled,
+    FormRequired,
+    FormTimedOut,
     NodeFinished,
     NodeRetried,
     NodeStarted,
     NodeStatus,
     ReasoningChunk,
     RunFinished,
+    RunPaused,
     RunStarted,
     RunStatus,
     Scope,
@@ -131,6 +136,13 @@ def test_node_started() -> None:
         "agent_strategy": None,
         **dict.fromkeys(PARALLEL),
     }
+
+
+def test_node_started_of_tools_and_agents() -> None:
+    icon, strategy = {"icon": {"background": "#252525", "content": "x"}}, {"name": "ReAct", "icon": None}
+    told = data(NodeStarted(**NODE, created_at=1.0, extras=icon, agent_strategy=strategy))
+
+    assert (told["extras"], told["agent_strategy"]) == (icon, strategy)
 
 
 def test_node_finished() -> None:
@@ -266,6 +278,69 @@ def test_container_completed() -> None:
         "finished_at": 1700000003,
         "steps": 2,
     }
+
+
+FORM = FormRequired(
+    form_id="f",
+    node_id="n",
+    node_title="Ask",
+    form_content="Hi {{#$output.note#}}",
+    inputs=[{"type": "paragraph", "output_variable_name": "note", "default": None}],
+    actions=[{"id": "yes", "title": "Yes", "button_style": "default"}],
+    display_in_ui=True,
+    form_token="t",
+    resolved_default_values={"note": "so far"},
+    expires_at=99.9,
+)
+
+
+def test_human_input_required() -> None:
+    assert data(FORM) == {
+        "form_id": "f",
+        "node_id": "n",
+        "node_title": "Ask",
+        "form_content": "Hi {{#$output.note#}}",
+        "inputs": [{"type": "paragraph", "output_variable_name": "note", "default": None}],
+        "actions": [{"id": "yes", "title": "Yes", "button_style": "default"}],
+        "display_in_ui": True,
+        "form_token": "t",
+        "approval_channels": [],
+        "resolved_default_values": {"note": "so far"},
+        "expiration_time": 99,
+    }
+    assert data(replace(FORM, form_token=""))["form_token"] is None
+
+
+def test_workflow_paused() -> None:
+    told = data(RunPaused([FORM, replace(FORM, node_id="m")], elapsed_s=2, total_tokens=3, total_steps=4, created_at=5.7))
+
+    assert told.pop("reasons") == [{"TYPE": "human_input_required", **data(form)} for form in (FORM, replace(FORM, node_id="m"))]
+    assert told == {
+        "workflow_run_id": "run",
+        "paused_nodes": ["n", "m"],
+        "outputs": {},
+        "status": "paused",
+        "created_at": 5,
+        "elapsed_time": 2.0,
+        "total_tokens": 3,
+        "total_steps": 4,
+    }
+    assert isinstance(told["elapsed_time"], float)
+
+
+def test_human_input_form_filled() -> None:
+    assert data(FormFilled("n", "Ask", "Hi there", "yes", "Yes", {"note": "there", "paper": UPLOAD})) == {
+        "node_id": "n",
+        "node_title": "Ask",
+        "rendered_content": "Hi there",
+        "action_id": "yes",
+        "action_text": "Yes",
+        "submitted_data": {"note": "there", "paper": UPLOAD_ON_THE_WIRE},
+    }
+
+
+def test_human_input_form_timeout() -> None:
+    assert data(FormTimedOut("n", "Ask", 99.9)) == {"node_id": "n", "node_title": "Ask", "expiration_time": 99}
 
 
 def test_workflow_finished() -> None:

@@ -106,7 +106,7 @@ def run_of(
         system={"user_id": "u", "timestamp": 1},
         environment=environment or {},
         created_at=now,
-        started_at=now - elapsed_s,
+        elapsed_s=elapsed_s,
         trigger_id=trigger_id,
         conversation=conversation,
     )

@@ -1,10 +1,12 @@
 import json
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.engine.checkpoint import CheckpointError, dump_record, dump_value, load_record, load_value
+from worker.engine.checkpoint import VERSION, CheckpointError, dump_record, dump_value, load_record, load_value
 from worker.engine.events import NodeStatus, Scope
 from worker.engine.record import NodeRecord
 from worker.engine.values import ARRAY_TYPES, SCALAR_TYPES
@@ -154,3 +156,99 @@ def test_a_record_survives_json_with_scope_writes_and_files():
 def test_a_record_of_an_unknown_version_is_refused():
     with pytest.raises(CheckpointError, match="99"):
         load_record({**dump_record(record_of()), "v": 99})
+
+
+#: Records of each version of the format, one a line, as they lay in a database.
+CHECKPOINTS = Path(__file__).parents[2] / "data" / "checkpoints"
+
+PHOTO = File(
+    "image",
+    "local_file",
+    "a.png",
+    ".png",
+    "image/png",
+    3,
+    related_id="00000000-0000-4000-8000-000000000009",
+    tenant_id="00000000-0000-4000-8000-000000000008",
+)
+PAGE = File("document", "remote_url", "p.html", ".html", "text/html", -1, remote_url="https://example.com/p.html")
+
+#: What the records of version 1 say.
+KEPT = [
+    record_of(
+        execution_id="00000000-0000-4000-8000-000000000001",
+        node_id="start",
+        node_type="start",
+        title="START",
+        index=1,
+        inputs={"query": "Grüße, 世界", "sys.user_id": "ada"},
+        outputs={"query": "Grüße, 世界", "sys.user_id": "ada"},
+        attempts=1,
+        elapsed_s=0.25,
+        created_at=100.5,
+        finished_at=100.75,
+    ),
+    record_of(
+        execution_id="00000000-0000-4000-8000-000000000002",
+        node_id="llm",
+        node_type="llm",
+        title="Answer",
+        index=4,
+        predecessor_node_id="start",
+        status=NodeStatus.EXCEPTION,
+        inputs={"files": [PHOTO, PAGE]},
+        process_data={"usage": {"total_tokens": 12}},
+        outputs={"text": "x", "key": Secret("s3cret"), "marked": {"$type": "file", "value": 1}, "nothing": None, "big": 2**100},
+        error="The model said no.",
+        handle="fail-branch",
+        attempts=3,
+        elapsed_s=1.5,
+        created_at=101.0,
+        finished_at=102.5,
+        total_tokens=12,
+        total_price=Decimal("0.00123"),
+        currency="USD",
+        scope=Scope(iteration_id="inner", iteration_index=4, path=(("outer", 2), ("inner", 4))),
+        metadata={"total_tokens": 12, "error_strategy": "fail-branch"},
+    ),
+    record_of(
+        execution_id="00000000-0000-4000-8000-000000000003",
+        node_id="add",
+        node_type="assigner",
+        title="ADD",
+        index=5,
+        predecessor_node_id="loopstart",
+        status=NodeStatus.FAILED,
+        inputs={},
+        outputs={},
+        error="no",
+        handle="",
+        attempts=1,
+        elapsed_s=0.0,
+        created_at=103.0,
+        finished_at=103.0,
+        scope=Scope(loop_id="loop", loop_index=1, path=(("loop", 1),)),
+        writes=((("loop", "number"), 2), (("loop", "file"), PHOTO)),
+    ),
+]
+
+
+def kept(version):
+    return [load_record(loads(line)) for line in (CHECKPOINTS / f"v{version}.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+def test_records_that_earlier_releases_stored_are_read_for_ever(version):
+    records = kept(version)
+
+    assert records == KEPT
+    assert type(records[1].outputs["key"]) is Secret
+    assert all(dump_record(record)["v"] == VERSION for record in records)
+
+
+def test_what_a_later_release_has_added_is_left_out():
+    """It runs beside this one while it is rolled out."""
+    stored = dump_record(record_of(scope=Scope(path=(("it", 1),))))
+    stored["outputs"]["f"]["value"]["colour"] = stored["scope"]["colour"] = stored["colour"] = "red"
+
+    assert load_record(stored) == record_of(scope=Scope(path=(("it", 1),)))

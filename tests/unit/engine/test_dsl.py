@@ -591,3 +591,19 @@ def test_no_value_in_any_place_breaks_the_examination(odd):
     for path in places(FULL):
         examination = examine(with_value(FULL, path, odd), REGISTRY)
         assert (examination.workflow is None) == bool(examination.errors), path
+
+
+def test_the_exit_of_a_form_that_expired_goes_by_two_names():
+    doc = document(nodes=[START, FORM, END], edges="start>sw sw:__timeout__>end")
+
+    assert read_workflow(doc).edges[-1].handle == "__timeout"
+
+
+def test_forms_that_would_be_sent_are_warned_of():
+    methods = [{"type": "webapp", "enabled": True}, {"type": "email", "enabled": True}, {"type": "slack", "enabled": False}, "x"]
+    form = node("sw", "human-input", delivery_methods=methods)
+
+    assert found(document(nodes=[START, form, END], edges="start>sw sw>end"), None) == [
+        ("warning", "unknown_handle"),
+        ("warning", "unsupported_delivery"),
+    ]

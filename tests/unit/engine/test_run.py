@@ -17,6 +17,7 @@ from worker.engine.events import (
     RunStatus,
     TextChunk,
 )
+from worker.engine.graph import GraphNode
 from worker.engine.inbox import Inbox
 from worker.engine.limits import Limits
 from worker.engine.memory import MemoryJournal
@@ -347,6 +348,26 @@ def test_a_failure_shares_no_commit_with_what_ended_beside_it():
     ending = told[told.index("-c") + 1 :]
     # Whichever mailed first: the failure ends the run, and what came after it is neither kept nor told.
     assert ending in (["a!", "-a", "b", "-b"], ["b", "-b"])
+
+
+def presented(node_id, extras=None, strategy=None):
+    made = code(node_id, lambda pool, context: NodeResult({"out": node_id}))
+    made.node.extras, made.node.agent_strategy = extras or {}, strategy
+    return GraphNode.of(made.spec, made.node)
+
+
+def test_the_start_of_a_node_tells_what_its_class_offers_also_when_it_is_told_again():
+    strategy = {"name": "ReAct", "icon": None}
+
+    def told(**more):
+        made = graph([start(), presented("t", {"icon": "x"}), presented("a", strategy=strategy)], "start>t", "t>a")
+        run, journal, _ = run_of(made, **more)
+        run.execute()
+        return journal, [(event.extras, event.agent_strategy) for event in journal.events if isinstance(event, NodeStarted)]
+
+    journal, first = told()
+    assert first == [({}, None), ({"icon": "x"}, None), ({}, strategy)]
+    assert told(resume=Resume(journal.records))[1] == first
 
 
 def test_a_resumed_run_executes_only_what_was_not_recorded():

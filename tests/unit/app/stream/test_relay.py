@@ -12,10 +12,15 @@ from redis import ConnectionError as RedisConnectionError
 
 from app.stream.relay import LOOK_AT_LOG_S, LOOK_AT_SQL_S, LOOK_WITHOUT_REDIS_S, PAGE, PAGE_BYTES, Past, Relay
 from worker.bus.ports import LAGGING, LogEntry, News
+from worker.store.errors import StorageUnavailable
 
 
 def entry(number: int, last: int = 0) -> LogEntry:
     return LogEntry(number, b'{"n":%d}' % number, is_terminal=number == last)
+
+
+def pause(number: int) -> LogEntry:
+    return LogEntry(number, b'{"event":"workflow_paused","n":%d}' % number)
 
 
 def news(first: int, last: int, *, ends: bool = False, with_frames: bool = True) -> News:
@@ -31,7 +36,10 @@ class World:
     log: list[LogEntry] = field(default_factory=list)
     stored: list[LogEntry] = field(default_factory=list)
     is_complete: bool = False
+    #: Number of the event that says so, while the run waits for people.
+    paused_at: int = 0
     redis_is_down: bool = False
+    sql_is_down: bool = False
     now: float = 0.0
     log_reads: list[float] = field(default_factory=list)
     largest_page: int = 0
@@ -74,6 +82,11 @@ class SQL:
     def read(self, after: int, count: int) -> Past:
         self.world.sql_reads.append(self.world.now)
         return Past([item for item in self.world.stored if item.number > after][: min(count, 3)], self.world.is_complete)
+
+    def is_paused_at(self, number: int) -> bool:
+        if self.world.sql_is_down:
+            raise StorageUnavailable("gone")
+        return number == self.world.paused_at
 
 
 def relay(world: World, **options) -> Relay:
@@ -216,6 +229,56 @@ def test_a_released_relay_ends_between_two_events():
 
     assert numbers(read) == [1, 2]
     assert read.is_released
+
+
+# ---- runs that wait for people
+
+
+def test_a_new_run_is_read_up_to_its_first_pause_however_soon_it_is_answered():
+    world = World(script=[news(1, 2), News(3, 4, False, (pause(3).frame, entry(4).frame))])
+    read = relay(world, is_new=True)
+
+    assert numbers(read) == [1, 2, 3]
+    assert read.has_ended
+
+
+@pytest.mark.parametrize("place", ["log", "stored"])
+def test_a_pause_that_still_holds_ends_a_replay(place):
+    world = World(paused_at=3, **{place: [entry(1), entry(2), pause(3)]})
+
+    assert numbers(relay(world)) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("place", ["log", "stored"])
+def test_a_replay_goes_through_the_pauses_that_are_over(place):
+    events = [entry(1), pause(2), entry(3), pause(4)]
+    world = World(paused_at=4, **{place: events})
+
+    assert numbers(relay(world)) == [1, 2, 3, 4]
+
+
+def test_a_replay_waits_behind_a_pause_whose_form_was_just_answered():
+    world = World(log=[entry(1), pause(2)], script=[None, news(3, 4, ends=True)])
+
+    assert numbers(relay(world)) == [1, 2, 3, 4]
+
+
+def test_who_begins_behind_a_pause_waits_until_the_run_goes_on():
+    world = World(log=[entry(1), pause(2)], paused_at=2, script=[None, news(3, 4, ends=True)])
+
+    assert numbers(relay(world, after=2)) == [3, 4]
+
+
+def test_who_asks_for_it_is_kept_through_a_pause_with_pings():
+    world = World(log=[entry(1), pause(2)], paused_at=2, script=[None, None, None, news(3, 4, ends=True)])
+
+    assert numbers(relay(world, ends_on_pause=False)) == [1, 2, None, 3, 4]
+
+
+def test_a_pause_ends_the_reading_while_sql_cannot_say_whether_it_holds():
+    world = World(log=[entry(1), pause(2), entry(3)], sql_is_down=True)
+
+    assert numbers(relay(world)) == [1, 2]
 
 
 def test_closing_a_relay_closes_its_subscription():

@@ -11,6 +11,7 @@ from simple_websocket import Client, ConnectionClosed
 from werkzeug.serving import make_server
 
 from app.config import ApiConfig
+from tests.unit.app.asking import Asking
 from tests.unit.app.serving import Caller, Service, Waiting, served
 
 EVENTS = ["workflow_started", "node_started", "node_finished", "workflow_finished"]
@@ -33,9 +34,19 @@ def address(shared_service: Service) -> Iterator[str]:
     server.server_close()
 
 
+class WholeClient(Client):
+    """A client that also sees what came together with the answer to its handshake, be it everything up to the end."""
+
+    def handshake(self) -> None:
+        super().handshake()
+        self._handle_events()
+        # If the end came too, the thread that reads finds it out.
+        self.connected = True
+
+
 @contextmanager
 def connected(address: str, run_id: str, query: str = "", **headers: str) -> Iterator[Client]:
-    client = Client(f"ws://{address}/v1/workflows/run/{run_id}/ws?{query}", headers=headers)
+    client = WholeClient(f"ws://{address}/v1/workflows/run/{run_id}/ws?{query}", headers=headers)
     try:
         yield client
     finally:
@@ -192,6 +203,48 @@ def test_a_stop_in_the_name_of_another_user_has_no_effect(service: Service, call
     # Messages are handled in order: the second one shows that the first was.
     assert (events[-1]["code"], code) == ("invalid_param", 1008)
     assert service.worker.stopped == []
+
+
+#: Of a run that asks one person, up to its pause and behind it.
+PAUSED = [*EVENTS[:3], "human_input_required", "workflow_paused"]
+RESUMED = ["workflow_started", "human_input_form_filled", "workflow_finished"]
+
+
+def ask(service: Service, caller: Caller) -> tuple[str, str]:
+    """A run that waits, and the token of its form."""
+    service.worker.script = Asking(service.database)
+    paused = caller.run().json
+    return paused["workflow_run_id"], paused["data"]["reasons"][0]["form_token"]
+
+
+def submit(caller: Caller, token: str) -> None:
+    answer = {"inputs": {"reason": "Fine."}, "action": "approve", "user": "bob"}
+    assert caller.post(f"/v1/form/human_input/{token}", json=answer).status_code == 200
+
+
+def test_a_pause_closes_the_connection(service: Service, caller: Caller, address: str):
+    run_id, token = ask(service, caller)
+
+    with connected(address, run_id, **key(caller)) as client:
+        events, code = read(client)
+    submit(caller, token)
+    service.worker.join()
+    with connected(address, run_id, f"after={len(events)}", **key(caller)) as client:
+        rest, _ = read(client)
+
+    assert (names(events), code) == (PAUSED, 1000)
+    assert names(rest) == RESUMED
+
+
+def test_a_connection_that_continues_on_pause_follows_the_run_to_its_end(service: Service, caller: Caller, address: str):
+    run_id, token = ask(service, caller)
+
+    with connected(address, run_id, "continue_on_pause=true", **key(caller)) as client:
+        first = [json.loads(client.receive(timeout=5)) for _ in PAUSED]
+        submit(caller, token)
+        rest, code = read(client)
+
+    assert (names(first), names(rest), code) == (PAUSED, RESUMED, 1000)
 
 
 def test_a_client_that_leaves_changes_nothing_and_frees_its_stream(service: Service, caller: Caller, address: str):
