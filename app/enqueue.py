@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from celery import Celery
@@ -15,6 +15,7 @@ from redis import RedisError
 from worker.broker import QUEUE, TASK, celery_settings
 from worker.bus.ports import ListenerPort, SubscriptionPort
 from worker.config import Config
+from worker.store.idempotency import KeyedRun, Submission, accept_keyed_run
 from worker.store.runs import NewRun, accept_run
 from worker.store.session import Database
 
@@ -86,6 +87,19 @@ class MemoryDispatcher:
         self.revoked.append(task_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A run that is stored, and its news from now on."""
+
+    run_id: str
+    task_id: str
+    workflow_id: str
+    created_at: float
+    subscription: SubscriptionPort
+    #: An earlier request made the run: much may have happened to it before the subscription was made.
+    is_replay: bool = False
+
+
 class Intake:
     """Accepts runs for the requests of this process."""
 
@@ -94,17 +108,33 @@ class Intake:
         self._listener = listener
         self._dispatcher = dispatcher
 
-    def accept(self, run: NewRun) -> SubscriptionPort:
+    def accept(self, run: NewRun) -> Accepted:
         """Store a run and have it executed; answers its news from the first event on, since no worker can know of the run before.
 
         Raises ``StorageUnavailable``; nothing is stored then.
         """
         with self._database.begin() as session:
-            accept_run(session, run)
-        subscription = self._listener.subscribe(run.run_id)
+            stored = accept_run(session, run)
+        return self._enqueue(Accepted(run.run_id, run.task_id, run.workflow_id, stored.created_at, self._listener.subscribe(run.run_id)))
+
+    def accept_once(self, run: NewRun, submission: Submission) -> Accepted:
+        """The same for a request with a key. If an earlier request has made a run under it, that one is answered and ``run`` dropped.
+
+        Raises ``StorageUnavailable``, ``KeyInProgress`` and ``KeyReused``; nothing is stored then.
+        """
+        keyed = self._database.transact(lambda session: accept_keyed_run(session, run, submission))
+        accepted = self.rejoin(keyed)
+        return accepted if keyed.run_id != run.run_id else self._enqueue(replace(accepted, is_replay=False))
+
+    def rejoin(self, keyed: KeyedRun) -> Accepted:
+        """The run of an earlier request."""
+        subscription = self._listener.subscribe(keyed.run_id)
+        return Accepted(keyed.run_id, keyed.task_id, keyed.workflow_id, keyed.created_at, subscription, is_replay=True)
+
+    def _enqueue(self, run: Accepted) -> Accepted:
         try:
             self._dispatcher.send(run.run_id, run.task_id)
         except BaseException:
-            subscription.close()
+            run.subscription.close()
             raise
-        return subscription
+        return run

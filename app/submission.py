@@ -5,29 +5,34 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Request
+from marshmallow import Schema
 
 from app.auth import caller, require_workflow_app
 from app.body import json_object, required_user
 from app.errors import APIError, invalid_param
+from app.idempotency import submission_of
 from app.parts import Parts
 from app.published import PublishedWorkflow
 from app.schemas.fields import load
-from app.schemas.runs import RunRequest
+from app.schemas.runs import ResponseMode
+from app.webhooks import provide_secret, webhook_of
+from worker.config import Config
 from worker.engine.features import SpeechFeature
 from worker.engine.variables import to_json
 from worker.json_schema import mismatch
 from worker.store.end_users import ensure_end_user, find_end_user
+from worker.store.idempotency import Submission
 from worker.store.keys import KeyedApp
 from worker.store.runs import NewRun
+from worker.store.webhooks import RunWebhook
 
 TRACE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-
-RUN_REQUEST = RunRequest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +42,35 @@ class Order:
     app: KeyedApp
     user: str
     end_user_id: str
-    inputs: dict[str, Any]
-    files: list[Any] | None
-    is_streaming: bool
+    #: The body, by the names of its schema.
+    fields: dict[str, Any]
+    mode: ResponseMode
     trace_id: str | None
+    #: The request as its idempotency key names it.
+    submission: Submission | None
+    webhook: RunWebhook | None
+
+    @property
+    def is_streaming(self) -> bool:
+        return self.mode is ResponseMode.STREAMING
 
 
-def read_order(parts: Parts, request: Request) -> Order:
+def read_order(parts: Parts, request: Request, schema: Schema) -> Order:
     """Steps 2 to 5; the end user is stored, whatever comes after. Raises ``APIError``."""
     body = json_object(request)
     user = required_user(body.get("user"))
     end_user_id = end_user(parts, user)
     app = require_workflow_app()
-    fields = load(RUN_REQUEST, body)
+    fields = load(schema, body)
     return Order(
         app=app,
         user=user,
         end_user_id=end_user_id,
-        inputs=fields["inputs"],
-        files=fields["files"],
-        is_streaming=fields["response_mode"] == "streaming",
+        fields=fields,
+        mode=ResponseMode(fields["response_mode"] or ResponseMode.BLOCKING),
         trace_id=trace_id(request, fields["trace_id"]),
+        submission=submission_of(request, app.app_id, body),
+        webhook=webhook_of(fields["webhook"]),
     )
 
 
@@ -103,15 +116,36 @@ def named_workflow(parts: Parts, app: KeyedApp, version: str) -> PublishedWorkfl
 
 
 def new_run(parts: Parts, order: Order, workflow: PublishedWorkflow) -> NewRun:
-    """Steps 8 and 9: files and inputs against the form. Raises ``FormError``."""
+    """Steps 8 and 9: files and inputs against the form. Raises ``FormError``, and ``APIError`` for a webhook that cannot be signed."""
     resolve = parts.files.references(order.app.app_id, order.end_user_id)
-    files = workflow.form.prepare_files(order.files, resolve)
-    values = workflow.form.prepare(order.inputs, resolve, mismatch)
+    files = workflow.form.prepare_files(order.fields["files"], resolve)
+    values = workflow.form.prepare(order.fields["inputs"], resolve, mismatch)
+    return ordered_run(parts, order, workflow, {**values, "sys.files": files})
+
+
+def ordered_run(parts: Parts, order: Order, workflow: PublishedWorkflow, inputs: Mapping[str, Any], **more: Any) -> NewRun:
+    """``make_run`` for a request. Raises ``APIError`` for a webhook that cannot be signed."""
+    if order.webhook is not None:
+        provide_secret(parts, order.app.app_id)
+    return make_run(
+        parts.config,
+        order.user,
+        order.end_user_id,
+        workflow,
+        inputs,
+        trace_id=order.trace_id,
+        wants_speech=order.is_streaming and SpeechFeature.of(workflow.features).is_automatic,
+        webhook=order.webhook,
+        **more,
+    )
+
+
+def make_run(config: Config, user: str, end_user_id: str, workflow: PublishedWorkflow, inputs: Mapping[str, Any], **more: Any) -> NewRun:
+    """A run of this version in the name of a user. ``inputs``: values of the form, and ``sys.files``; ``more``: further fields."""
     run_id = str(uuid.uuid4())
     system = {
-        "sys.files": files,
-        "sys.user_id": order.user,
-        "sys.app_id": order.app.app_id,
+        "sys.user_id": user,
+        "sys.app_id": workflow.app_id,
         "sys.workflow_id": workflow.workflow_id,
         "sys.workflow_run_id": run_id,
         "sys.timestamp": int(time.time()),
@@ -119,13 +153,12 @@ def new_run(parts: Parts, order: Order, workflow: PublishedWorkflow) -> NewRun:
     return NewRun(
         run_id=run_id,
         task_id=str(uuid.uuid4()),
-        app_id=order.app.app_id,
+        app_id=workflow.app_id,
         workflow_id=workflow.workflow_id,
         workflow_version=workflow.version,
-        end_user_id=order.end_user_id,
+        end_user_id=end_user_id,
         # Addresses expire, so none is stored: whoever shows the inputs signs them anew.
-        inputs=to_json({**values, **system}, lambda file: ""),
-        time_limit_s=parts.config.limits.workflow_max_execution_time,
-        trace_id=order.trace_id,
-        wants_speech=order.is_streaming and SpeechFeature.of(workflow.features).is_automatic,
+        inputs=to_json({**inputs, **system}, lambda file: ""),
+        time_limit_s=config.limits.workflow_max_execution_time,
+        **more,
     )
