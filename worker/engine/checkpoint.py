@@ -1,6 +1,14 @@
 """``NodeRecord`` <-> plain JSON, versioned: what a new attempt resumes from.
 
 Values keep their types: files and secrets are written as one-key objects, and an object that looks like one is escaped the same way.
+
+What was ever stored is read for ever: a run may wait for people for weeks, and an old one may be taken up again. So
+
+- a field that is new in ``NodeRecord``, ``Scope`` or ``File`` has a default there: what was stored without it loads, and releases before
+  it, which may run beside this one, leave it out. The version stays.
+- a change of what is written for a field raises ``VERSION``. ``load_record`` then makes records of the version before into its own, by a
+  step that stays, as the steps before it do.
+- ``tests/data/checkpoints`` has records of each version, as they lay in a database. They are added to, never changed.
 """
 
 from __future__ import annotations
@@ -15,7 +23,7 @@ from worker.engine.events import NodeStatus, Scope
 from worker.engine.record import NodeRecord
 from worker.engine.variables import File, Secret
 
-#: Version of the format. A release reads its own and the one before.
+#: Version of the format.
 VERSION = 1
 
 #: The key that marks a typed value: ``{"$type": "file", "value": {...}}``.
@@ -53,7 +61,7 @@ def load_value(value: Any) -> Any:
 
 
 LOADERS: Mapping[str, Callable[[Any], Any]] = {
-    "file": lambda value: File(**value),
+    "file": lambda value: File(**_known(File, value)),
     "secret": Secret,
     "object": lambda value: {key: load_value(item) for key, item in value.items()},
 }
@@ -77,11 +85,17 @@ def load_record(data: Mapping[str, Any]) -> NodeRecord:
     """Raises ``CheckpointError`` for a version that this release does not read."""
     if data.get("v") != VERSION:
         raise CheckpointError(f"a node result has checkpoint version {data.get('v')!r}; this release reads {VERSION}")
-    found = {name: load_value(value) if name in VALUES else value for name, value in data.items() if name != "v"}
-    scope = data["scope"]
+    stored = _known(NodeRecord, data)
+    found = {name: load_value(value) if name in VALUES else value for name, value in stored.items()}
+    scope = _known(Scope, data["scope"])
     found["status"] = NodeStatus(data["status"])
     # Records of earlier releases have no price.
     found["total_price"] = Decimal(data.get("total_price", 0))
     found["scope"] = Scope(**{**scope, "path": tuple((name, index) for name, index in scope["path"])})
     found["writes"] = tuple((tuple(selector), load_value(value)) for selector, value in data["writes"])
     return NodeRecord(**found)
+
+
+def _known(kind: type[NodeRecord | Scope | File], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What was stored of the fields that this release knows."""
+    return {item.name: stored[item.name] for item in fields(kind) if item.name in stored}
