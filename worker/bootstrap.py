@@ -29,6 +29,7 @@ from worker.nodes.registry import Registry
 from worker.outbound.client import GuardedClient
 from worker.periodic import Periodic
 from worker.quarantine import Quarantine, StartCell
+from worker.retention import PASS_S, Retention
 from worker.runner import RunService
 from worker.sandbox.opening import Sandboxes
 from worker.store.blobs import open_blobs
@@ -40,6 +41,7 @@ from worker.store.signing import FileLinks
 from worker.sweeper import Sweeper
 from worker.toolbox import Toolbox
 from worker.watchdog import LOOK_S, Watchdog
+from worker.webhooks.dispatcher import WebhookDispatcher, open_webhooks
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -66,6 +68,9 @@ class Worker:
     sweeping: Periodic
     sweeper: Sweeper
     watching: Periodic
+    retaining: Periodic
+    retention: Retention
+    webhooks: WebhookDispatcher
     commands: CommandListener
     #: Waits to be woken by a signal handler.
     draining: Periodic
@@ -83,6 +88,10 @@ class Worker:
         if self.quarantine is not None:
             self.sweeping.start()
             self.watching.start()
+            self.retaining.start()
+            # A worker may not live as long as the time between two passes.
+            self.retaining.wake()
+            self.webhooks.start()
             self.sandboxes.announce()
 
     def begin_stop(self) -> None:
@@ -96,6 +105,10 @@ class Worker:
             self.watching.stop()
             self.sweeping.stop()
             self.sweeper.resign()
+            self.retention.leave()
+            self.retaining.stop()
+            self.retention.resign()
+            self.webhooks.stop()
         if not self.active.wait_empty(self.drain_s + HAND_OVER_S):
             logger.error("%d runs could not be handed over in time; they are left to their leases.", len(self.active))
         if self.quarantine is not None and not self.quarantine.wait_empty(HAND_OVER_S):
@@ -125,12 +138,12 @@ def build_worker(
     log = EventLog(client, config)
     active = ActiveRuns()
     dispatcher = CeleryDispatcher(celery, client, config.redis_prefix)
-    http = GuardedClient(config.outbound_allow)
+    http = GuardedClient.of(config)
     models = open_models(config, database, environ)
     blobs = open_blobs(config, database)
     links = FileLinks(config.secret_key or database.transact(signing_secret), config.files_url, config.files_access_timeout_s)
 
-    graphs = Graphs(database, Registry())
+    graphs = Graphs(database, Registry(), config)
     tools = Toolbox(database, config, graphs, Environments(database, config, environ))
     knowledge = KnowledgeService(database, config, http, models)
 
@@ -163,6 +176,7 @@ def build_worker(
         os._exit(1)
 
     watchdog = Watchdog(dispatcher.backlog, lambda: len(active) < config.worker_concurrency, lambda: runner.heard_at, leave)
+    retention = Retention(database, blobs, config, owner)
     sweeper = Sweeper(database, log, dispatcher, config, owner, links.of_app)
     return Worker(
         runner=runner,
@@ -172,6 +186,9 @@ def build_worker(
         sweeping=Periodic("sweeper", config.sweep_s, sweeper.sweep),
         sweeper=sweeper,
         watching=Periodic("watchdog", LOOK_S, watchdog.look),
+        retaining=Periodic("retention", PASS_S, retention.work),
+        retention=retention,
+        webhooks=open_webhooks(config, database, links.of_app),
         # Requests may have been missed before the channel stood: a heartbeat finds their flags.
         commands=CommandListener(client, config, active.stop, heartbeat.wake),
         draining=Periodic("drain", None, runner.drain),

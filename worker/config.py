@@ -34,6 +34,10 @@ def seconds(value: str) -> float:
     return number
 
 
+def days(value: str) -> float:
+    return seconds(value)
+
+
 def switch(value: str) -> bool:
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
     return words[value.strip().lower()]
@@ -41,6 +45,12 @@ def switch(value: str) -> bool:
 
 def _strictness(value: str) -> str:
     if value not in ("auto", "required"):
+        raise ValueError(value)
+    return value
+
+
+def _sending(value: str) -> str:
+    if value not in ("base64", "url"):
         raise ValueError(value)
     return value
 
@@ -53,8 +63,10 @@ EXPECTED: Mapping[Callable[[str], Any], str] = {
     text: "text",
     integer: "a whole number",
     seconds: "a number of seconds, 0 or more",
+    days: "a number of days, 0 or more",
     switch: "true or false",
     _strictness: "`auto` or `required`",
+    _sending: "`base64` or `url`",
     entries: "a list, separated by commas",
     Path: "a folder",
 }
@@ -80,7 +92,8 @@ class Config:
         "PENSTOCK_SECRET_KEY",
         "",
         text,
-        "Signs file URLs; seals keys of providers and the values of `penstock apps env`, which need it with `DATABASE_URL`. "
+        "Signs file URLs; seals keys of providers, the values of `penstock apps env`, secrets in documents and of webhooks, which need it "
+        "with `DATABASE_URL`. "
         "Empty: random keys, made once.",
     )
     redis_prefix: str = setting(
@@ -88,6 +101,18 @@ class Config:
     )
     outbound_allow: tuple[str, ...] = setting(
         "PENSTOCK_OUTBOUND_ALLOW", (), entries, "CIDRs and host names that workflows may call although they are private or loopback."
+    )
+    http_allow_insecure_tls: bool = setting(
+        "PENSTOCK_HTTP_ALLOW_INSECURE_TLS",
+        True,
+        switch,
+        "Honour `ssl_verify: false` of http-request nodes, as Dify does. False: certificates are always checked.",
+    )
+    http_idempotency_keys: bool = setting(
+        "PENSTOCK_HTTP_IDEMPOTENCY_KEYS",
+        False,
+        switch,
+        "Send `Idempotency-Key: <run>:<node>` with http-request nodes that POST, PUT, PATCH or DELETE and set none themselves.",
     )
     files_url: str = setting(
         "PENSTOCK_FILES_URL",
@@ -103,10 +128,10 @@ class Config:
     )
     worker_pool: str = setting("PENSTOCK_WORKER_POOL", "threads", text, "Celery pool of the workers: `threads` or `gevent`.")
     worker_concurrency: int = setting("PENSTOCK_WORKER_CONCURRENCY", 100, integer, "Runs that one worker process executes at a time.")
-    lease_s: float = setting("PENSTOCK_LEASE", 30.0, seconds, "Seconds after which a run of a silent worker is given to another one.")
+    lease_s: float = setting("PENSTOCK_LEASE", 15.0, seconds, "Seconds after which a run of a silent worker is given to another one.")
     heartbeat_s: float = setting("PENSTOCK_HEARTBEAT", 5.0, seconds, "Seconds between two renewals of a worker's leases.")
-    sweep_s: float = setting("PENSTOCK_SWEEP", 5.0, seconds, "Seconds between two searches for lost runs.")
-    resend_s: float = setting("PENSTOCK_RESEND", 30.0, seconds, "Seconds after which the task of a run that nobody claimed is sent again.")
+    sweep_s: float = setting("PENSTOCK_SWEEP", 2.0, seconds, "Seconds between two searches for lost runs.")
+    resend_s: float = setting("PENSTOCK_RESEND", 15.0, seconds, "Seconds after which the task of a run that nobody claimed is sent again.")
     max_attempts: int = setting("PENSTOCK_MAX_ATTEMPTS", 3, integer, "Workers that a run may lose before it is ended as failed.")
     quarantine_slots: int = setting(
         "PENSTOCK_QUARANTINE_SLOTS",
@@ -123,11 +148,30 @@ class Config:
     event_log_ttl_s: float = setting(
         "PENSTOCK_EVENT_LOG_TTL", 3600.0, seconds, "Seconds for which Redis keeps the events of a run after the last one."
     )
+    retention_run_days: float = setting(
+        "PENSTOCK_RETENTION_RUN_DAYS", 30.0, days, "Days after its end at which a run is removed with all that belongs to it. 0: never."
+    )
+    retention_detail_days: float = setting(
+        "PENSTOCK_RETENTION_DETAIL_DAYS",
+        7.0,
+        days,
+        "Days after its end at which a run loses its node results and events, but not its outputs. 0: not before it is removed.",
+    )
+    retention_file_days: float = setting(
+        "PENSTOCK_RETENTION_FILE_DAYS",
+        30.0,
+        days,
+        "Days after which an upload, or a file that a run made, is removed, unless a run that has not ended refers to it. 0: never.",
+    )
+    retention_max_runs: int = setting(
+        "PENSTOCK_RETENTION_MAX_RUNS", 0, integer, "Runs of one app that are kept, of those that have ended: the newest. 0: any number."
+    )
     sandbox: str = setting(
         "PENSTOCK_SANDBOX",
         "auto",
         _strictness,
-        "`required`: run no code or template where the sandbox has no system call filter or no user of its own. `auto`: run it anyway.",
+        "`required`: run no code or template where the sandbox has no system call filter, or nothing that keeps it from the worker's "
+        "files. `auto`: run it anyway.",
     )
     sandbox_packages: tuple[str, ...] = setting(
         "PENSTOCK_SANDBOX_PACKAGES",
@@ -179,6 +223,12 @@ class Config:
     )
     model_prices: str = setting(
         "PENSTOCK_MODEL_PRICES", "", text, "JSON file with prices of models that count before the built-in table (docs/providers.md)."
+    )
+    multimodal_send_format: str = setting(
+        "PENSTOCK_MULTIMODAL_SEND_FORMAT",
+        "base64",
+        _sending,
+        "How models get pictures and films: `base64`, or `url`, a signed address that the provider must be able to reach.",
     )
     limits: Limits = field(default_factory=Limits)
 

@@ -22,6 +22,8 @@ COMMANDS = {
     "run": ("app.cli.run", "run"),
     "dev-model": ("app.cli.dev_model", "dev_model"),
     "runs": ("app.cli.runs", "runs"),
+    "doctor": ("app.cli.doctor", "doctor"),
+    "webhooks": ("app.cli.webhooks", "webhooks"),
     "knowledge": ("app.cli.knowledge", "knowledge"),
     "quickstart": ("app.cli.quickstart", "quickstart"),
 }

@@ -39,6 +39,16 @@ def test_a_fence_fits_the_attempt() -> None:
     two.inbox.check()
 
 
+def test_a_fence_tells_whom_it_reached_and_leaves_alone_what_is_ending() -> None:
+    one, two, three = run("1"), run("2"), run("3")
+    two.is_ending = three.is_speaking = True
+
+    assert active(one, two, three).fence([("1", 1), ("2", 1), ("3", 1), ("4", 1)]) == [("1", 1)]
+
+    two.inbox.check()
+    three.inbox.check()
+
+
 def test_a_new_claim_ends_an_earlier_one_of_the_same_run() -> None:
     earlier, later = run("1", attempt=1), run("1", attempt=2)
     runs = active(earlier, later)

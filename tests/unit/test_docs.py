@@ -19,6 +19,7 @@ from tests.services import documents
 from tests.unit.engine.building import run_of
 from worker.bus import wire
 from worker.config import Config
+from worker.doctor import CHECKS
 from worker.engine.graph import compile_graph
 from worker.engine.limits import Limits
 from worker.nodes.registry import Registry
@@ -101,6 +102,11 @@ def commands(group, path="penstock"):
 @pytest.mark.parametrize("command", sorted(commands(penstock)))
 def test_every_command_is_documented(command):
     assert f"`{command}" in page("command-line.md")
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_every_check_of_the_doctor_is_documented(check):
+    assert f"| `{check.name}` | {check.promise} | {check.advice} |" in page("doctor.md").splitlines()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

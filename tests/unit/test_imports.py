@@ -55,7 +55,9 @@ ARROWS: dict[str, set[str]] = {
     "app": SHARED,
     # A model vendor for tests and demos: knows nothing of the product.
     "app.dev_model": set(),
-    "app.cli": SHARED | EXECUTION | {"app", "app.dev_model"},
+    # The web around it, as scripted.
+    "app.dev_http": {"app.dev_model", "worker.engine"},
+    "app.cli": SHARED | EXECUTION | {"app", "app.dev_model", "app.dev_http"},
 }
 
 #: Libraries of the HTTP process; a worker starts without them.

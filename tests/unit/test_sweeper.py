@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select
 
 from tests.unit.running import accept, change, claimed, detail, kinds, memory_database, stored, told
 from worker.bus.memory import MemoryEventLog
@@ -10,6 +11,7 @@ from worker.dispatcher import MemoryDispatcher
 from worker.engine.events import RunStatus
 from worker.engine.variables import remote_address
 from worker.store.errors import StorageUnavailable
+from worker.store.models import IDEMPOTENCY_KEYS
 from worker.store.runs import NewRun, active_status
 from worker.store.session import Database
 from worker.sweeper import QUEUE_ROOM, Sweeper
@@ -169,3 +171,17 @@ def test_after_an_outage_of_the_database_the_living_may_renew_first(
     sweeper.sweep()
 
     assert (status(database, run), dispatcher.sent) == (RunStatus.RUNNING, [])
+
+
+def test_idempotency_keys_are_forgotten_after_a_day(database: Database, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.sweeper.KEYS_AT_A_TIME", 2)
+    run = accept(database)
+    with database.begin() as session:
+        for number, created_at in enumerate([1.0, 1.0, 1.0, 1.0, 1.0, 4e9]):
+            key = {"app_id": run.app_id, "endpoint": "/", "key": str(number), "fingerprint": "", "run_id": run.run_id}
+            session.execute(insert(IDEMPOTENCY_KEYS).values(**key, created_at=created_at))
+
+    sweeper.sweep()
+
+    with database.read() as session:
+        assert session.scalars(select(IDEMPOTENCY_KEYS.c.key)).all() == ["5"]

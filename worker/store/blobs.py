@@ -9,7 +9,8 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -22,6 +23,9 @@ from worker.store.identifiers import canonical_id
 from worker.store.models import FileContent
 from worker.store.session import Database
 from worker.store.upsert import insert_or
+
+#: How the names of files begin that are still being written.
+FRAGMENT = ".new-"
 
 #: Bytes, or a stream that is read from where it stands to its end.
 Content = bytes | BinaryIO
@@ -41,6 +45,18 @@ class Blobs(Protocol):
 
     def delete(self, file_id: str) -> None:
         """Forget the bytes; a file without any is fine."""
+
+    def discard(self, file_ids: Sequence[str]) -> None:
+        """Forget the bytes of files whose rows are gone already."""
+
+    def missing(self, file_ids: Sequence[str]) -> list[str]:
+        """Those of the files that have no bytes here."""
+
+    def stray_candidates(self, age_s: float) -> Iterator[str]:
+        """Ids whose bytes have been here for that long and may have lost their rows. Where a row holds its bytes there are none."""
+
+    def remove_fragments(self, age_s: float) -> int:
+        """Remove what writers that died have left behind so long ago; answers how many."""
 
 
 def open_blobs(config: Config, database: Database) -> Blobs:
@@ -63,7 +79,7 @@ class FolderBlobs:
         path = self._path(file_id)
         with folder_failures():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as new:
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=FRAGMENT, delete=False) as new:
                 try:
                     shutil.copyfileobj(io.BytesIO(content) if isinstance(content, bytes) else content, new)
                     new.close()
@@ -84,6 +100,35 @@ class FolderBlobs:
     def delete(self, file_id: str) -> None:
         with folder_failures(), suppress(FileNotFoundError):
             self._path(file_id).unlink()
+
+    def discard(self, file_ids: Sequence[str]) -> None:
+        for file_id in file_ids:
+            self.delete(file_id)
+
+    def missing(self, file_ids: Sequence[str]) -> list[str]:
+        with folder_failures():
+            return [file_id for file_id in file_ids if not self._path(file_id).exists()]
+
+    def stray_candidates(self, age_s: float) -> Iterator[str]:
+        return (path.name for path in self._older_than(age_s) if canonical_id(path.name) == path.name)
+
+    def remove_fragments(self, age_s: float) -> int:
+        found = [path for path in self._older_than(age_s) if path.name.startswith(FRAGMENT)]
+        with folder_failures():
+            for path in found:
+                path.unlink(missing_ok=True)
+        return len(found)
+
+    def _older_than(self, age_s: float) -> Iterator[Path]:
+        """Everything in the subfolders that was last written so long ago, a subfolder at a time."""
+        before = time.time() - age_s
+        with folder_failures():
+            for subfolder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
+                for path in sorted(subfolder.iterdir()):
+                    # Somebody may have removed it since.
+                    with suppress(FileNotFoundError):
+                        if path.stat().st_mtime < before:
+                            yield path
 
     def _path(self, file_id: str) -> Path:
         known = canonical_id(file_id)
@@ -128,3 +173,17 @@ class SqlBlobs:
     def delete(self, file_id: str) -> None:
         with self._database.begin() as session:
             session.execute(delete(FileContent).where(FileContent.file_id == file_id))
+
+    def discard(self, file_ids: Sequence[str]) -> None:
+        """Nothing to do: the bytes went with the rows."""
+
+    def missing(self, file_ids: Sequence[str]) -> list[str]:
+        with self._database.read() as session:
+            found = set(session.scalars(select(FileContent.file_id).where(FileContent.file_id.in_(file_ids))))
+        return [file_id for file_id in file_ids if file_id not in found]
+
+    def stray_candidates(self, age_s: float) -> Iterator[str]:
+        return iter(())
+
+    def remove_fragments(self, age_s: float) -> int:
+        return 0

@@ -22,6 +22,11 @@ class ReadableRun:
     #: Last event that SQL has.
     last_event: int
 
+    @property
+    def is_forgotten(self) -> bool:
+        """It ended so long ago that its events were removed (store/retention.py)."""
+        return self.status.is_final and not self.last_event
+
 
 def find_readable(session: Session, app_id: str, run_or_task_id: str) -> ReadableRun | None:
     """A run of this app by its id or its task id; None for any other text."""

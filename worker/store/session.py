@@ -32,6 +32,9 @@ class Database:
         reads = {READS: True} if self.dialect == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         self._sessions = sessionmaker(engine, expire_on_commit=False)
         self._readers = sessionmaker(engine.execution_options(**reads), expire_on_commit=False)
+        # SQLite's readers see one state throughout anyway.
+        still = reads if self.dialect == "sqlite" else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._observers = sessionmaker(engine.execution_options(**still), expire_on_commit=False)
         self._turn = threading.Lock() if self.dialect == "sqlite" else None
 
     @classmethod
@@ -57,6 +60,15 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A session that must not write; it waits for nobody's transaction. Raises ``StorageUnavailable``."""
         with translated_failures(), self._readers() as session:
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A session that must not write, and to which nothing changes between its first statement and the end of the block.
+
+        Raises ``StorageUnavailable``.
+        """
+        with translated_failures(), self._observers() as session:
             yield session
 
     def transact(self, work: Callable[[Session], T]) -> T:

@@ -2,6 +2,7 @@ import io
 import uuid
 
 import pytest
+from sqlalchemy import delete
 
 from worker.store import files
 from worker.store.blobs import FolderBlobs, SqlBlobs
@@ -33,6 +34,26 @@ def test_content_comes_back(blobs, database, world):
     with blobs.open(kept[1].id) as stream:
         stream.seek(2)
         assert stream.read(2) == b"re"
+
+
+def test_files_whose_bytes_are_not_there_are_named(blobs, upload):
+    there, lost, beyond = upload(), upload(), str(uuid.uuid4())
+    blobs.put(there.id, b"x")
+
+    assert blobs.missing([lost.id, there.id, beyond]) == [lost.id, beyond]
+    assert blobs.missing([]) == []
+
+
+def test_the_bytes_of_rows_that_are_gone_can_be_discarded(blobs, upload, database):
+    rows = [upload(), upload()]
+    for row in rows:
+        blobs.put(row.id, b"x")
+    with database.begin() as session:
+        session.execute(delete(StoredFile).where(StoredFile.id == rows[0].id))
+
+    blobs.discard([rows[0].id, str(uuid.uuid4())])
+
+    assert blobs.missing([row.id for row in rows]) == [rows[0].id]
 
 
 def test_content_can_be_replaced_and_deleted(blobs, upload):

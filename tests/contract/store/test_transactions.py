@@ -84,6 +84,27 @@ def test_a_reader_sees_what_was_committed_before_and_waits_for_no_writer(databas
     assert count(database, Deployment) == 1
 
 
+def test_nothing_changes_in_a_snapshot_and_nobody_waits_for_it(database: Database) -> None:
+    with database.snapshot() as session:
+        assert session.scalars(select(Deployment.name)).all() == []
+        with database.begin() as other:
+            add(other, "later")
+        assert session.scalars(select(Deployment.name)).all() == []
+
+    with database.snapshot() as session:
+        assert session.scalars(select(Deployment.name)).all() == ["later"]
+
+
+def test_a_connection_that_showed_a_snapshot_can_write_again(database: Database) -> None:
+    for number in range(30):
+        with database.snapshot() as session:
+            session.scalars(select(Deployment.name)).all()
+        with database.begin() as session:
+            add(session, f"fact {number}")
+
+    assert count(database, Deployment) == 30
+
+
 def test_writers_in_many_threads_all_get_their_turn(database: Database) -> None:
     def write(number: int) -> None:
         with database.begin() as session:

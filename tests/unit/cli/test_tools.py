@@ -104,6 +104,17 @@ def test_run_warns_of_a_missing_tool_and_built_in_ones_work(penstock, searching,
     assert "Failed to get tool runtime: tool provider acme/search/search not found" in missing.err
 
 
+@pytest.mark.parametrize("style", ["mixed", "bare"])
+def test_a_parsed_text_is_an_object_further_on(penstock, written, style):
+    parse = tool_node("builtin", "json_parse")
+    text = "{{#start.order#}}"
+    parse["data"]["tool_parameters"] = {"json_string": text if style == "bare" else {"type": "mixed", "value": text}}
+    nodes = [documents.start(documents.variable("order")), parse, documents.end(order=["t", "result"], city=["t", "result", "to", "city"])]
+    ran = penstock("run", written("order.yml", documents.chain("Order", nodes)), "-i", 'order={"to": {"city": "Lima"}}')
+
+    assert json.loads(ran.out) == {"order": {"to": {"city": "Lima"}}, "city": "Lima"}
+
+
 def test_an_mcp_server_that_cannot_be_reached_is_said(penstock):
     answer = penstock("tools", "add-mcp", "weather", "http://127.0.0.1:9/mcp")
 

@@ -28,6 +28,21 @@ def test_a_file_that_could_not_be_written_whole_leaves_nothing(folder, tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [file_id]
 
 
+def test_bytes_that_are_old_enough_are_listed_and_fragments_removed(folder, tmp_path):
+    old, young = str(uuid.uuid4()), str(uuid.uuid4())
+    for file_id in (old, young):
+        folder.put(file_id, b"x")
+    fragment, note = (tmp_path / "files" / old[:2] / name for name in (".new-cut", "note.txt"))
+    for path in (fragment, note, tmp_path / "files" / old[:2] / old):
+        path.touch()
+        os.utime(path, (1.0, 1.0))
+
+    assert list(folder.stray_candidates(60.0)) == [old]
+    assert folder.remove_fragments(60.0) == 1
+    assert (fragment.exists(), note.exists()) == (False, True)
+    assert list(FolderBlobs(tmp_path / "none").stray_candidates(0.0)) == []
+
+
 def test_nobody_else_may_read_the_folder(folder, tmp_path):
     file_id = str(uuid.uuid4())
     folder.put(file_id, b"x")
