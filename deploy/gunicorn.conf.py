@@ -75,9 +75,14 @@ class APIWorker(GeventWorker):
         drain = gevent.spawn(streams.drain, CALLS_S)
         gevent.sleep(NOTICE_S)
         self.alive = False
-        for connection in list(self.idle):
-            connection.kill(StopIteration, block=False)
+        gevent.get_hub().loop.run_callback(self.close_idle)
         drain.join()
+
+    def close_idle(self):
+        """In the hub, where nothing runs between the look and the end: a connection whose request has just come in is not idle any more."""
+        for connection in list(self.idle):
+            if connection in self.idle:
+                connection.throw(StopIteration)
 
 
 worker_class = APIWorker
