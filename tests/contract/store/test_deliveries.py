@@ -9,7 +9,7 @@ from sqlalchemy import update
 from tests.contract.store.test_webhooks import end, put, put_secret_of_runs
 from tests.contract.store.world import World, count, race
 from worker.store import apps, deliveries, webhooks
-from worker.store.deliveries import Attempt, Delivery
+from worker.store.deliveries import COLUMNS, Attempt, Delivery
 from worker.store.errors import NotFound
 from worker.store.models import WEBHOOK_DELIVERIES, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from worker.store.webhooks import RunWebhook
@@ -208,7 +208,7 @@ def test_a_receiver_that_is_gone_gets_nothing_any_more(world: World) -> None:
     end(world)
 
     with world.database.read() as session:
-        assert [endpoint.disabled_at is not None for endpoint in webhooks.list_endpoints(session)] == [True, False]
+        assert {endpoint.url: endpoint.disabled_at is not None for endpoint in webhooks.list_endpoints(session)} == {A: True, B: False}
     assert (row(world, first).status, row(world, second).status) == ("failed", "failed")
     assert due_lanes(world) == [lane(world, B)]
     assert len(take(world, B)) == 3
@@ -263,6 +263,10 @@ def test_messages_are_listed_newest_first_with_their_last_attempt(world: World) 
     other = World(world.database, "Other")
     put(other, B)
     runs = [end(world), end(other), end(world)]
+    with world.database.begin() as session:
+        # Not all in the same millisecond, which is as fine as SQLite's clock goes.
+        for number, run_id in enumerate(runs):
+            session.execute(update(WEBHOOK_DELIVERIES).where(COLUMNS.run_id == run_id).values(created_at=100.0 + number))
     for delivery in take(world):
         note(world, deliveries.note_failure, delivery, FAILED, -1.0)
     (newest,) = [one for one in take(world) if one.run_id == runs[2]]

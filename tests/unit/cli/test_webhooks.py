@@ -128,7 +128,8 @@ def test_deliveries_are_shown_with_what_became_of_them(penstock, app, database, 
     fail(database, app)
     runs.append(end_run())
 
-    newest, failed, other = penstock("webhooks", "deliveries", "--json").lines()
+    by_run = {line["run_id"]: line for line in penstock("webhooks", "deliveries", "--json").lines()}
+    other, failed, newest = (by_run[run] for run in runs)
     assert (newest["run_id"], newest["status"], newest["attempts"], newest["last_status"]) == (runs[2], "pending", 0, None)
     assert (failed["run_id"], failed["status"], failed["last_status"], failed["due_at"]) == (runs[1], "failed", 500, None)
     assert (other["app_id"], other["event"], other["url"], other["last_error"]) == (
