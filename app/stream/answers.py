@@ -103,13 +103,17 @@ def blocking_answer(parts: Parts, relay: Relay, run_id: str, task_id: str, workf
 
 
 def wait_for_end(relay: Relay, *, gives_up: bool) -> LogEntry | None:
-    """The event that ends or pauses the run; None if the relay ended before, or a keep-alive was due and the caller ``gives_up`` then."""
+    """The event that ends or pauses the run; None if the relay ended before, or a keep-alive was due and the caller ``gives_up`` then.
+
+    The relay may learn only afterwards that the event it handed out was the last one: SQL is asked whether the run is over before it is
+    asked for the events.
+    """
+    last = None
     for entry in relay:
         if entry is None and gives_up:
             return None
-        if entry is not None and relay.has_ended:
-            return entry
-    return None
+        last = entry or last
+    return last if relay.has_ended else None
 
 
 def last_event(frame: bytes) -> dict[str, Any]:
