@@ -35,6 +35,15 @@ def stage(settings: Mapping[str, str], database_url: str, tmp_path_factory: pyte
         yield stage
 
 
+@pytest.fixture(autouse=True)
+def examined(stage: Stage) -> Iterator[None]:
+    """Whatever a test does to the deployment, the doctor finds nothing in it afterwards."""
+    yield
+    stage.counting.release_all()
+    stage.staff(webs=max(len(stage.webs), 1), workers=max(len(stage.workers), 1))
+    assert stage.findings() == []
+
+
 @pytest.fixture
 def audience(stage: Stage) -> Iterator[Audience]:
     stage.counting.reset()

@@ -20,6 +20,7 @@ from tests.services.valkey import Valkey
 from tests.services.waiting import wait_for
 from worker.bus.connection import connect
 from worker.config import Config
+from worker.doctor import examine
 from worker.engine.events import RunStatus
 from worker.store.models import RUNS
 from worker.store.session import Database
@@ -154,6 +155,11 @@ class Stage:
 
     def unfinished(self) -> dict[str, Position]:
         return self._positions(RUNS.c.finished_at.is_(None))
+
+    def findings(self) -> list[str]:
+        """What the doctor finds once every run has ended; empty: all is well."""
+        wait_for(lambda: not self.unfinished(), "every run to end")
+        return [str(finding) for finding in examine(self.config, self.database, self.redis)]
 
     def wait_until_ended(self, run_ids: Sequence[str], timeout_s: float = 60.0) -> None:
         """Until these runs have succeeded. Raises ``AssertionError`` if one ended in another way."""

@@ -126,6 +126,10 @@ def _disagreements(run: RunRow, told: dict[str, Any]) -> Iterator[str]:
             yield f"is stored with {name} {getattr(run, name)!r}, and was told with {value!r}"
 
 
+#: How runs end that nobody brings to their end. They keep the results of the last commit; what was told beyond that was cheap to repeat.
+CUT_OFF = frozenset({RunStatus.FAILED, RunStatus.STOPPED})
+
+
 def find_bad_nodes(seen: Evidence) -> Iterator[str]:
     nodes, told = seen.nodes, seen.log.statuses
     yield from nodes.problems
@@ -136,8 +140,7 @@ def find_bad_nodes(seen: Evidence) -> Iterator[str]:
     for execution_id in told.keys() & nodes.statuses.keys():
         if told[execution_id] != nodes.statuses[execution_id]:
             yield f"stored node execution {execution_id} as {nodes.statuses[execution_id]}, and told it as {told[execution_id]}"
-    # A run that could not be brought to its end keeps the results of its last commit only.
-    if seen.state is not RunStatus.FAILED:
+    if seen.state not in CUT_OFF:
         yield from (
             f"told the end of node execution {execution_id}, and has no result of it"
             for execution_id in told.keys() - nodes.statuses.keys()
