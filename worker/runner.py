@@ -122,6 +122,8 @@ class RunService:
             logger.warning("Run %s belongs to another worker now (this was attempt %d).", held.run_id, held.attempt)
         except StorageUnavailable as error:
             logger.warning("Run %s is left to its lease: %s", held.run_id, error)
+        except MemoryError:
+            logger.exception("Run %s is left to its lease, as if this worker had died: there is no memory for it here.", held.run_id)
         finally:
             self._active.remove(run)
 
@@ -152,6 +154,9 @@ class RunService:
             self._hand_over(held, journal)
         except EngineError as error:
             journal.refuse(REFUSED[0], error.message, REFUSED[1])
+        except MemoryError:
+            # Whichever run asks for more just then is not the one to blame: it gets another worker.
+            raise
         except Exception as error:  # The other of the two places: whatever happens, the run gets its end.
             logger.exception("Run %s failed in a way that nobody foresaw.", held.run_id)
             journal.refuse(REFUSED[0], f"The run failed unexpectedly ({type(error).__name__}).", REFUSED[1])

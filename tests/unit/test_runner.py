@@ -205,6 +205,21 @@ def test_a_failure_that_nobody_foresaw_ends_the_run_without_showing_values(datab
     assert "nobody foresaw" in caplog.text
 
 
+def test_a_run_that_finds_no_memory_here_is_left_to_another_worker(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    class TooLarge(dict[str, Any]):
+        def items(self) -> Any:
+            raise MemoryError
+
+    worker = Worker(database, a=lambda pool, context: NodeResult({"out": TooLarge()}))
+    run = accept(database, chain("a"))
+
+    worker.execute(run)
+
+    assert detail(database, run).status is RunStatus.RUNNING
+    assert "no memory" in caplog.text
+    assert len(worker.active) == 0
+
+
 def test_the_process_environment_supplies_values(database: Database) -> None:
     seen: dict[str, Any] = {}
 
