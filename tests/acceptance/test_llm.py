@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 
 import httpx
@@ -12,10 +11,7 @@ from tests.services import documents
 from tests.services.models import DevModel
 from tests.services.penstock import ImportedApp, Server
 
-#: From the model server's byte to the client's.
-MEDIAN_MS = 10.0
-
-#: The promise is one second; see test_stop.py.
+#: The promise is one second; see tests/faults/test_stops.py.
 WITHIN_S = 3.0
 
 
@@ -33,17 +29,16 @@ def app(server: Server) -> ImportedApp:
 
 
 def test_tokens_arrive_as_the_model_sends_them(server, app):
-    delays_ms, texts = [], []
+    """Each in an event of its own; how soon is measured by `tests/load/llm_streams.py`."""
+    texts = []
     with server.client(app) as client, client.open({"query": "[[dev: tokens=40 delay_ms=20 clock]]"}) as events:
         for event in events:
             if event["event"] == "text_chunk" and event["data"]["text"]:
-                delays_ms.append((time.time_ns() - int(event["data"]["text"])) / 1e6)
                 texts.append(event["data"]["text"])
                 assert event["data"]["from_variable_selector"] == ["ask", "text"]
             last = event
     assert (last["data"]["status"], last["data"]["outputs"]["answer"]) == ("succeeded", "".join(texts))
     assert len(texts) == 40
-    assert statistics.median(delays_ms) < MEDIAN_MS
 
 
 def test_usage_is_told_by_the_node_and_summed_by_the_run(server, app):

@@ -1,11 +1,15 @@
 import json
-import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.services import documents
+from tests.services.processes import Process, clean_environment
+from tests.services.waiting import wait_for
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -131,12 +135,21 @@ def test_a_script_that_cannot_be_read_is_a_sentence(penstock, file_of, tmp_path)
     assert done.err == f"penstock: {script}, rule 1: it must be a mapping with `url`.\n"
 
 
+def children_of(pid):
+    listed = subprocess.run(["ps", "-A", "-o", "ppid="], capture_output=True, text=True, check=True).stdout
+    return listed.split().count(str(pid))
+
+
 def test_an_interrupt_ends_the_command(file_of, tmp_path):
     slow = file_of(coding("slow", "import time\ndef main():\n    time.sleep(600)\n    return {'result': ''}"))
-    argv = [sys.executable, "-m", "app.cli", "apps", "try", "first.yml", str(slow), "last.yml", "--json"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-
-    assert (out, err.strip(), process.returncode) == ("", "penstock: Interrupted.", 130)
+    command = [sys.executable, "-m", "app.cli", "apps", "try", "first.yml", str(slow), "last.yml", "--json"]
+    environment = clean_environment(PYTHONPATH=str(ROOT), PENSTOCK_SANDBOX_WORKER_TIMEOUT="600")
+    process = Process(command, tmp_path / "log", environment, tmp_path)
+    try:
+        wait_for(lambda: children_of(process.pid), "the process that the code runs in")
+        process.interrupt()
+        assert process.wait() == 130
+    finally:
+        process.close()
+    assert process.output.splitlines()[-1] == "penstock: Interrupted."
+    assert "last.yml" not in process.output
