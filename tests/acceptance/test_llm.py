@@ -15,17 +15,9 @@ from tests.services.penstock import ImportedApp, Server
 WITHIN_S = 3.0
 
 
-def asking(name: str, **more: object) -> documents.Document:
-    model = {"provider": "langgenius/openai/openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
-    prompt = [{"role": "user", "text": "{{#start.query#}}"}]
-    ask = documents.node("ask", "llm", model=model, prompt_template=prompt, context={"enabled": False}, vision={"enabled": False}, **more)
-    query = documents.start(documents.variable("query", "paragraph", required=True))
-    return documents.chain(name, [query, ask, documents.end(answer=["ask", "text"])])
-
-
 @pytest.fixture(scope="module")
 def app(server: Server) -> ImportedApp:
-    return server.import_document(asking("asking"))
+    return server.import_document(documents.asking("asking"))
 
 
 def test_tokens_arrive_as_the_model_sends_them(server, app):
@@ -69,7 +61,7 @@ def test_a_failing_model_fails_the_run_with_its_words(server, app):
 
 
 def test_thoughts_are_told_apart(server):
-    app = server.import_document(asking("thinking", reasoning_format="separated"))
+    app = server.import_document(documents.asking("thinking", reasoning_format="separated"))
     with server.client(app) as client:
         events = client.stream({"query": '[[dev: think="hm hm" text="Yes."]]'})
     thoughts = [event["data"] for event in events if event["event"] == "reasoning_chunk"]
@@ -79,7 +71,7 @@ def test_thoughts_are_told_apart(server):
 
 
 def test_pictures_of_a_model_are_files_of_the_run(server):
-    document = asking("drawing")
+    document = documents.asking("drawing")
     end = document["workflow"]["graph"]["nodes"][-1]
     end["data"]["outputs"].append({"variable": "pictures", "value_selector": ["ask", "files"]})
     app = server.import_document(document)

@@ -85,15 +85,6 @@ def overlapping(runs: Sequence[StreamedRun]) -> int:
     return most
 
 
-def asking() -> documents.Document:
-    """start -> llm -> end, whose output streams."""
-    model = {"provider": "openai", "name": "dev", "mode": "chat", "completion_params": {}}
-    prompt = [{"role": "user", "text": "{{#start.query#}}"}]
-    ask = documents.node("ask", "llm", model=model, prompt_template=prompt, context={"enabled": False}, vision={"enabled": False})
-    query = documents.start(documents.variable("query", "paragraph", required=True))
-    return documents.chain("asking", [query, ask, documents.end(answer=["ask", "text"])])
-
-
 def measure(load: Load, folder: Path) -> Result:
     with ExitStack() as resources:
         model = resources.enter_context(DevModel())
@@ -101,7 +92,7 @@ def measure(load: Load, folder: Path) -> Result:
         chosen = {name: value for name, value in os.environ.items() if name.startswith("PENSTOCK_")}
         settings = {**model.settings, "PENSTOCK_WORKER_CONCURRENCY": str(load.streams + 10), **chosen}
         server = resources.enter_context(Server(folder, **settings))
-        return drive(load, server, server.import_document(asking()))
+        return drive(load, server, server.import_document(documents.asking("asking")))
 
 
 def drive(load: Load, server: Server, app: ImportedApp) -> Result:

@@ -65,6 +65,19 @@ def code(node_id: str, source: str, outputs: dict[str, str], **more: Any) -> Nod
     return node(node_id, "code", **{"code": source, "code_language": "python3", "outputs": declared, "variables": [], **more})
 
 
+def llm(node_id: str, prompt: str, **more: Any) -> Node:
+    """Asks a chat model with one message of the user's; `more` may name another `model`."""
+    model = {"provider": "langgenius/openai/openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
+    settings = {"model": model, "context": {"enabled": False}, "vision": {"enabled": False}}
+    return node(node_id, "llm", prompt_template=[{"role": "user", "text": prompt}], **{**settings, **more})
+
+
+def asking(name: str, **more: Any) -> Document:
+    """start -> llm -> end: the model is asked what the input `query` says, and its answer streams."""
+    ask = llm("ask", "{{#start.query#}}", **more)
+    return chain(name, [start(variable("query", "paragraph", required=True)), ask, end(answer=["ask", "text"])])
+
+
 def template(node_id: str, text: str, **variables: list[str]) -> Node:
     return node(node_id, "template-transform", template=text, variables=bindings(**variables))
 

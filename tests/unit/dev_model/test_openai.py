@@ -291,3 +291,8 @@ def test_a_body_that_is_no_json_is_refused(http):
 def test_other_addresses_do_not_exist(http):
     assert http.post("/v1/nothing", json={}).status_code == 404
     assert http.get("/v1/chat/completions").status_code == 404
+
+
+@pytest.mark.parametrize("text", ["Write Python code that adds numbers.", "使用 pandas 生成代码。python代码最终输出 Markdown"])
+def test_code_is_answered_where_code_is_asked_for(chat, text):
+    assert chat(text).json()["choices"][0]["message"]["content"].startswith("```python\n")

@@ -50,6 +50,7 @@ def test_webscraper_reads_a_page(world, web):
 
     assert text(world, "webscraper", "webscraper", url=f"{web.url}/page", user_agent="Me/1") == expected
     assert web.seen[0].headers["user-agent"] == "Me/1"
+    assert web.seen[0].headers["accept"].startswith("text/html,")
 
 
 def test_jina_reader_says_where_the_page_came_from(world, web):
