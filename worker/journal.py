@@ -48,9 +48,9 @@ FLUSH_BYTES = 64 * 1024
 #: Seconds between two flushes of a run that waits for news: an event that comes alone goes out at once, those of a burst together.
 PACE_S = 0.005
 
-#: Bytes and number of events that may wait for a checkpoint; beyond, they are stored without one. Bounds memory, what a resumed run
-#: reads from the log, and what the log must not trim yet.
-BACKLOG_BYTES = 1024 * 1024
+#: Bytes and number of events that may wait for a checkpoint; beyond, they are stored without one. Bounds memory (a process may have
+#: hundreds of runs that stream), what a resumed run reads from the log, and what the log must not trim yet.
+BACKLOG_BYTES = 64 * 1024
 BACKLOG_EVENTS = UNSTORED_EVENTS
 
 #: Seconds for which the log is left alone after it failed.

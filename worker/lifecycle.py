@@ -14,8 +14,8 @@ from worker.bootstrap import Worker, build_worker
 from worker.config import Config
 from worker.wake import SlotWake
 
-#: Celery's own line or two for every task; the runner has one of its own.
-CHATTY_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
+#: A line or two for every task, of which the runner has one of its own, and a line for every call of a model.
+CHATTY_LOGGERS = ("celery.worker.strategy", "celery.app.trace", "httpx2")
 
 
 class WorkerStep(bootsteps.StartStopStep):

@@ -339,6 +339,12 @@ def test_a_log_that_came_back_empty_gets_what_sql_lacks(journal: RunJournal, log
     assert [entry.number for entry in log.read(run.run_id, 0, 9)] == [2, 3]
 
 
+def test_a_large_backlog_is_stored_without_a_checkpoint(journal: RunJournal, database: FlakyDatabase, run: NewRun) -> None:
+    for _ in range(10):
+        journal.emit(TextChunk("x" * 7_000, ("n", "x")))
+    assert len(stored(database, run)) == 10
+
+
 def test_a_long_backlog_is_stored_without_a_checkpoint(
     journal: RunJournal, database: FlakyDatabase, run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

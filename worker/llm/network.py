@@ -25,7 +25,7 @@ KEPT_CONNECTIONS = 100
 KEEP_ALIVE_S = 30.0
 
 #: Read at a time, at most: Python takes the room before it waits, and a token has some hundred bytes.
-READ_BYTES = 8192
+READ_BYTES = 4096
 
 
 def open_http() -> httpx2.Client:

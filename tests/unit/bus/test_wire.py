@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -434,3 +435,16 @@ def test_keys_that_are_no_text_become_text() -> None:
 def test_a_value_without_json_form_is_refused() -> None:
     with pytest.raises(TypeError):
         encode(finished(outputs={"x": object()}), ENVELOPE)
+
+
+def test_a_frame_takes_no_more_memory_than_it_needs() -> None:
+    event = TextChunk("token", ("n1", "text"))
+    length = len(encode(event, ENVELOPE))
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        frames = [encode(event, ENVELOPE) for _ in range(200)]
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 2 * len(frames) * length
