@@ -98,8 +98,11 @@ class RunService:
         return claim(session, run_id, self._owner, self._config.lease_s, beside_others=self._quarantine is not None)
 
     def _is_for_quarantine(self, run_id: str, task_id: str) -> bool:
-        if self._quarantine is None or not self._database.transact(lambda session: is_suspect(session, run_id)):
+        if self._quarantine is None:
             return False
+        with self._database.read() as session:
+            if not is_suspect(session, run_id):
+                return False
         logger.warning("Run %s has lost a worker before: it is executed alone.", run_id)
         self._quarantine.put(run_id, task_id)
         return True

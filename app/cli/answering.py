@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 
 from app.cli.inputs import read_inputs
-from app.cli.local_files import remote_mapping
+from app.cli.local_files import path_named, remote_mapping
 from app.files import FileDesk
 from worker.config import Config
-from worker.engine.errors import FormError
 from worker.engine.file_types import detect_type
 from worker.engine.form import Form
 from worker.engine.human_form import HumanForm, variable_of
@@ -76,9 +74,7 @@ class Uploads:
         """What a request says about a file: ``@path``, or the address of one. Raises ``FormError``."""
         if not reference.startswith("@"):
             return remote_mapping(reference)
-        path = Path(reference[1:])
-        if not path.is_file():
-            raise FormError(f"There is no file {path}.")
+        path = path_named(reference)
         mime_type = mime_of_name(path.name)
         with path.open("rb") as content:
             stored = self.desk.upload(self.app_id, self.end_user_id, path.name, mime_type, path.stat().st_size, content)

@@ -28,9 +28,7 @@ class LocalFiles:
         """What a request says about a file: ``@path``, or the address of one. Raises ``FormError``."""
         if not reference.startswith("@"):
             return remote_mapping(reference)
-        path = Path(reference[1:])
-        if not path.is_file():
-            raise FormError(f"There is no file {path}.")
+        path = path_named(reference)
         file_id = str(uuid.uuid4())
         self._paths[file_id] = path
         return {"transfer_method": "local_file", "upload_file_id": file_id, "type": detect_type(path.suffix, mime_of_name(path.name))}
@@ -71,6 +69,14 @@ class LocalFiles:
         if file.related_id in self._paths:
             return self._paths[file.related_id].resolve().as_uri()
         return file.remote_url or ""
+
+
+def path_named(reference: str) -> Path:
+    """The file that ``@path`` names. Raises ``FormError``."""
+    path = Path(reference[1:])
+    if not path.is_file():
+        raise FormError(f"There is no file {path}.")
+    return path
 
 
 def remote_mapping(url: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from worker.engine.record import NodeRecord
 from worker.store.apps import Profile, create_app, publish
 from worker.store.claims import Claim, claim
 from worker.store.end_users import ensure_end_user
+from worker.store.errors import StorageUnavailable
 from worker.store.events import read_events
 from worker.store.models import RUNS, Base
 from worker.store.runs import NewRun, RunDetail, accept_run, get_run
@@ -25,6 +26,17 @@ from worker.store.session import Database
 LEASE_S = 30.0
 
 DOCUMENT: dict[str, Any] = {"app": {"name": "Empty", "mode": "workflow"}, "workflow": {"graph": {"nodes": [], "edges": []}}}
+
+
+class AbsentDatabase(Database):
+    """Refuses to write while ``is_away``."""
+
+    is_away = False
+
+    def transact(self, work: Any) -> Any:
+        if self.is_away:
+            raise StorageUnavailable("gone")
+        return super().transact(work)
 
 
 def memory_database() -> Database:

@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from tests.unit.running import accept, claimed, memory_database, record, success
+from tests.unit.running import AbsentDatabase, accept, claimed, memory_database, record, success
 from worker import retention as retention_module
 from worker.config import Config
 from worker.retention import DAY_S, Keeping, Pruned, Pruner, Retention, foresee
 from worker.store.blobs import FolderBlobs
 from worker.store.claims import finish_run
-from worker.store.errors import StorageUnavailable
 from worker.store.events import EventStretch
 from worker.store.files import add_tool_file, keep
 from worker.store.models import RUNS, Lock, NodeExecution, Run, RunEvents, RunPayload, StoredFile
@@ -28,19 +27,10 @@ from worker.store.session import Database
 KEEPING = Keeping(runs_s=30 * DAY_S, details_s=7 * DAY_S, files_s=30 * DAY_S)
 
 
-class FlakyDatabase(Database):
-    is_away = False
-
-    def transact(self, work: Any) -> Any:
-        if self.is_away:
-            raise StorageUnavailable("gone")
-        return super().transact(work)
-
-
 @pytest.fixture
-def database() -> Iterator[FlakyDatabase]:
+def database() -> Iterator[AbsentDatabase]:
     made = memory_database()
-    yield FlakyDatabase(made.engine)
+    yield AbsentDatabase(made.engine)
     made.dispose()
 
 
@@ -233,7 +223,7 @@ def test_strays_are_looked_for_now_and_then_only(database: Database, blobs: Fold
     assert (folder / ".new-old").exists()
 
 
-def test_while_the_database_is_away_nothing_happens(database: FlakyDatabase, blobs: FolderBlobs, caplog: pytest.LogCaptureFixture) -> None:
+def test_while_the_database_is_away_nothing_happens(database: AbsentDatabase, blobs: FolderBlobs, caplog: pytest.LogCaptureFixture) -> None:
     run = ended(database, 31)
     keeper = retention(database, blobs, "one")
     database.is_away = True

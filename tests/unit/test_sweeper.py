@@ -4,32 +4,22 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from tests.unit.running import accept, change, claimed, detail, kinds, memory_database, stored, told
+from tests.unit.running import AbsentDatabase, accept, change, claimed, detail, kinds, memory_database, stored, told
 from worker.bus.memory import MemoryEventLog
 from worker.config import Config
 from worker.dispatcher import MemoryDispatcher
 from worker.engine.events import RunStatus
 from worker.engine.variables import remote_address
-from worker.store.errors import StorageUnavailable
 from worker.store.models import IDEMPOTENCY_KEYS
 from worker.store.runs import NewRun, active_status
 from worker.store.session import Database
 from worker.sweeper import QUEUE_ROOM, Sweeper
 
 
-class FlakyDatabase(Database):
-    is_away = False
-
-    def transact(self, work: Any) -> Any:
-        if self.is_away:
-            raise StorageUnavailable("gone")
-        return super().transact(work)
-
-
 @pytest.fixture
-def database() -> Iterator[FlakyDatabase]:
+def database() -> Iterator[AbsentDatabase]:
     made = memory_database()
-    yield FlakyDatabase(made.engine)
+    yield AbsentDatabase(made.engine)
     made.dispose()
 
 
@@ -161,7 +151,7 @@ def test_only_one_sweeper_works_and_another_follows_when_it_resigns(
 
 
 def test_after_an_outage_of_the_database_the_living_may_renew_first(
-    database: FlakyDatabase, sweeper: Sweeper, dispatcher: MemoryDispatcher
+    database: AbsentDatabase, sweeper: Sweeper, dispatcher: MemoryDispatcher
 ) -> None:
     run = lost_run(database)
     database.is_away = True
