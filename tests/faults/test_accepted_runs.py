@@ -18,6 +18,9 @@ SLOTS = 10
 
 QUEUED = 200
 
+#: Address space that a worker gets beyond what it has: less than a thread takes.
+ROOM_BYTES = 4 * 1024 * 1024
+
 
 @pytest.fixture(scope="module")
 def settings():
@@ -50,6 +53,22 @@ def test_200_queued_and_10_running_runs_outlive_a_redis_that_loses_everything(st
     wait_for(lambda: not stage.unfinished(), "all runs to end", timeout_s=60, interval_s=0.2)
     assert {position.status for position in stage.positions(run_ids).values()} == {RunStatus.SUCCEEDED}
     assert stage.counting.calls() == {f"{query}:{node}": 1 for query in [*running, *queued] for node in ("first", "gate", "last")}
+
+
+def test_runs_of_a_worker_that_runs_out_of_memory_end_on_another(stage, app, kind, audience):
+    """It can neither start threads nor hold what its runs bring along: it fails in one place or another, and may well end."""
+    stage.staff(webs=1, workers=1)
+    taken, queued = [f"m{number}" for number in range(SLOTS // 2)], [f"n{number}" for number in range(SLOTS * 2)]
+    streams = audience.follow(app, *taken)
+    for query in taken:
+        stage.counting.wait_until_called(f"{query}:gate")
+    stage.workers[0].limit_memory(ROOM_BYTES)
+    streams += audience.follow(app, *queued)
+    stage.add_worker()
+    for query in [*taken, *queued]:
+        stage.counting.release(f"{query}:gate")
+
+    check(streams, kind)
 
 
 def test_a_run_whose_api_dies_between_commit_and_message_is_executed(stage, app, kind, audience):

@@ -2,7 +2,7 @@
 
 `GET /count/NAME` counts and answers at once; `GET /hold/NAME` counts, then answers when the test says so; `GET /after/MS/NAME` counts,
 then answers when so many milliseconds are over; `GET /drop/NAME` counts, and hangs up without a word until the test says otherwise.
-The answer is the name.
+POST does the same as GET. The answer is the name.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class CountingServer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
+        self._keys: dict[str, set[str]] = {}
         self._gates: dict[str, threading.Event] = {}
         self._is_open = threading.Event()
         self._closing = threading.Event()
@@ -45,6 +46,11 @@ class CountingServer:
         """How often each name was called so far."""
         with self._lock:
             return dict(self._calls)
+
+    def keys(self) -> dict[str, set[str]]:
+        """The values of `Idempotency-Key` under which each name was called; names that came without one are left out."""
+        with self._lock:
+            return {name: set(keys) for name, keys in self._keys.items()}
 
     def wait_until_called(self, name: str, times: int = 1, timeout_s: float = 60.0) -> None:
         wait_for(lambda: self.calls().get(name, 0) >= times, f"{times} calls of {name}", timeout_s)
@@ -66,6 +72,7 @@ class CountingServer:
         with self._lock:
             self._gates = {}
             self._calls.clear()
+            self._keys.clear()
         self._is_open.clear()
 
     def __enter__(self) -> CountingServer:
@@ -83,9 +90,11 @@ class CountingServer:
         with self._lock:
             return self._gates.setdefault(name, threading.Event())
 
-    def _count(self, name: str) -> None:
+    def _count(self, name: str, key: str | None) -> None:
         with self._lock:
             self._calls[name] += 1
+            if key is not None:
+                self._keys.setdefault(name, set()).add(key)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         outer = self
@@ -96,7 +105,7 @@ class CountingServer:
                 delay_ms = "0"
                 if action == "after":
                     delay_ms, _, name = name.partition("/")
-                outer._count(name)
+                outer._count(name, self.headers.get("Idempotency-Key"))
                 if action == "hold" and not outer._is_open.is_set():
                     outer._gate(name).wait(timeout=120)
                 outer._closing.wait(int(delay_ms) / 1000)
@@ -104,6 +113,10 @@ class CountingServer:
                     self.close_connection = True
                 else:
                     self._answer(name.encode())
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                self.do_GET()
 
             def _answer(self, body: bytes) -> None:
                 try:

@@ -37,10 +37,12 @@ class Installation:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.environment = clean_environment(PENSTOCK_DATA_DIR=str(folder / "data"), **settings)
+        #: Command that commands are started with, if they have to be somewhere else than this process.
+        self.entrance: Sequence[str] = ()
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line to its end."""
-        command = [PENSTOCK, *arguments]
+        command = [*self.entrance, PENSTOCK, *arguments]
         return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120)
 
     def import_files(self, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
@@ -87,11 +89,13 @@ class Server(Installation):
         super().__init__(folder, **settings)
         self._process: Process | None = None
         self._starts = 0
+        #: Command that becomes `penstock up`.
+        self.launcher: Sequence[str] = ()
         self.url = ""
 
     def start(self) -> Server:
         self._starts += 1
-        command = [PENSTOCK, "up", "--port", "0"]
+        command = [*self.launcher, PENSTOCK, "up", "--port", "0"]
         self._process = Process(command, self.folder / f"up-{self._starts}.log", self.environment, self.folder)
         self.url = self._process.wait_for_output(r"ready (http://\S+)").group(1)
         return self

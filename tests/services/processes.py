@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -99,6 +100,11 @@ class Process:
         """`kill -9` of the process, not of its children: what a kernel does that runs out of memory."""
         self._process.kill()
         self._process.wait(timeout=20)
+
+    def limit_memory(self, room_bytes: int) -> None:
+        """Let the process itself have so much more address space than it has now, and no more (Linux)."""
+        limit = int(Path(f"/proc/{self.pid}/statm").read_text().split()[0]) * resource.getpagesize() + room_bytes
+        resource.prlimit(self.pid, resource.RLIMIT_AS, (limit, limit))
 
     def pause(self) -> None:
         """Freeze the process and its children; its connections stay open."""

@@ -25,6 +25,15 @@ from worker.engine.events import RunStatus
 from worker.store.models import RUNS
 from worker.store.session import Database
 
+#: Settings with which lost workers and tasks are noticed within seconds instead of a quarter of a minute.
+FAST = {
+    "PENSTOCK_LEASE": "3",
+    "PENSTOCK_HEARTBEAT": "0.5",
+    "PENSTOCK_SWEEP": "0.4",
+    "PENSTOCK_RESEND": "2",
+    "PENSTOCK_DRAIN": "1",
+}
+
 #: What a worker says once it takes runs.
 READY = r"celery@\S+ ready"
 

@@ -74,6 +74,11 @@ class Valkey:
         with self.client() as client:
             client.flushall()
 
+    def limit_memory(self, limit_bytes: int) -> None:
+        """Beyond it every write is refused; 0: no limit."""
+        with self.client() as client:
+            client.config_set("maxmemory", limit_bytes)
+
     def drop_subscribers(self) -> None:
         """Break every pub/sub connection, as the server does to subscribers that read too slowly."""
         with self.client() as client:

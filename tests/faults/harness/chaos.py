@@ -25,7 +25,7 @@ import orjson
 
 from tests.faults.harness import kinds
 from tests.faults.harness.driving import Load
-from tests.faults.harness.examination import effects_so_far, examine, stored_runs
+from tests.faults.harness.examination import calls_so_far, examine, stored_runs
 from tests.faults.harness.faults import PLAN, Fault, Trouble
 from tests.faults.harness.kinds import Kind
 from tests.faults.harness.ledger import Ledger
@@ -79,9 +79,10 @@ class Scene:
 
 
 @contextmanager
-def prepared(folder: Path) -> Iterator[Scene]:
-    """``folder`` gets the logs of all processes."""
-    with Postgres() as postgres, DevModel() as model, Stage(folder, postgres.create_database(), **model.settings, **SETTINGS) as stage:
+def prepared(folder: Path, **more: str) -> Iterator[Scene]:
+    """``folder`` gets the logs of all processes; ``more`` are settings."""
+    settings = {**SETTINGS, **more}
+    with Postgres() as postgres, DevModel() as model, Stage(folder, postgres.create_database(), **model.settings, **settings) as stage:
         stage.deployment.shows_logs = False
         load = kinds.load(stage.counting.url)
         apps = stage.deployment.import_documents([kind.document for kind in load])
@@ -89,28 +90,29 @@ def prepared(folder: Path) -> Iterator[Scene]:
         yield Scene(stage, postgres, model, load, apps)
 
 
-def chaos(scene: Scene, options: Options) -> Report:
+def chaos(scene: Scene, options: Options, plan: Sequence[Fault] = PLAN) -> Report:
     stage, began = scene.stage, time.monotonic()
     load = Load(scene.kinds, scene.apps, stage.urls, rate=options.rate, clients=CLIENTS, patience_s=PATIENCE_S)
     with Ledger(stage) as ledger, load, told(load, ledger):
         trouble = Trouble(stage, scene.postgres, ledger, random.Random(options.seed))
-        with harmed(trouble, options.expected_s):
+        with harmed(trouble, plan, options.expected_s):
             load.submit(options.runs, for_s=options.expected_s if options.runs is None else math.inf)
         outcomes = load.outcomes()
         # Some may have been accepted without their clients' knowledge.
         wait_for(lambda: not stage.unfinished(), "the last runs to end", timeout_s=PATIENCE_S, interval_s=1.0)
     took_s = time.monotonic() - began
     ledger.look()
+    trouble.problems.extend(stage.findings())
     kind_of = {app.app_id: kind for app, kind in zip(scene.apps, scene.kinds, strict=True)}
-    runs = examine(list(stored_runs(stage)), outcomes, kind_of, effects_so_far(stage, scene.model))
+    runs = examine(list(stored_runs(stage)), outcomes, kind_of, calls_so_far(stage, scene.model))
     return Report.of(ledger.injections, outcomes, runs, trouble.problems, lease_s=stage.config.lease_s, took_s=took_s)
 
 
 @contextmanager
-def harmed(trouble: Trouble, expected_s: float) -> Iterator[None]:
+def harmed(trouble: Trouble, plan: Sequence[Fault], expected_s: float) -> Iterator[None]:
     """Every fault of the plan, from a thread of its own, until the end of the block; then everything is whole again."""
     is_over = threading.Event()
-    threads = [threading.Thread(target=repeat, args=(fault, trouble, expected_s, is_over), name=fault.inject.__name__) for fault in PLAN]
+    threads = [threading.Thread(target=repeat, args=(fault, trouble, expected_s, is_over), name=fault.inject.__name__) for fault in plan]
     for thread in threads:
         thread.start()
     try:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from tests.faults.harness.driving import Outcome
 from tests.faults.harness.kinds import MODEL, Kind
 from tests.faults.harness.report import RunReport
-from tests.faults.harness.verdict import Effects, Problem
+from tests.faults.harness.verdict import Calls, Effects, Problem
 from tests.services.models import DevModel
 from tests.services.stage import Stage
 from worker.engine.events import RunStatus
@@ -39,12 +39,11 @@ def stored_runs(stage: Stage) -> Iterator[StoredRun]:
             yield StoredRun(run_id, app_id, status, attempts, loads(inputs)["query"], loads(outputs))
 
 
-def effects_so_far(stage: Stage, model: DevModel) -> Counter[str]:
-    """How often each ``<run id>:<name>`` was called, on the counting server or as a model."""
-    calls = Counter(stage.counting.calls())
-    for call in model.calls():
-        calls[f"{run_of(call)}:{MODEL}"] += 1
-    return calls
+def calls_so_far(stage: Stage, model: DevModel) -> Calls:
+    """Of the counting server, and of the model."""
+    counts = Counter(stage.counting.calls())
+    counts.update(f"{run_of(call)}:{MODEL}" for call in model.calls())
+    return Calls(counts, stage.counting.keys())
 
 
 def run_of(call: Mapping[str, Any]) -> str:
@@ -53,9 +52,7 @@ def run_of(call: Mapping[str, Any]) -> str:
     return words[1]
 
 
-def examine(
-    stored: Sequence[StoredRun], outcomes: Sequence[Outcome], kind_of: Mapping[str, Kind], calls: Mapping[str, int]
-) -> dict[str, RunReport]:
+def examine(stored: Sequence[StoredRun], outcomes: Sequence[Outcome], kind_of: Mapping[str, Kind], calls: Calls) -> dict[str, RunReport]:
     """By run id; submissions that never became a run by their query. ``kind_of``: by app id."""
     seen = {outcome.run_id: outcome for outcome in outcomes}
     reports = {run.run_id: report_of(run, seen.get(run.run_id), kind_of[run.app_id], calls) for run in stored}
@@ -66,7 +63,7 @@ def examine(
     return reports
 
 
-def report_of(run: StoredRun, outcome: Outcome | None, kind: Kind, calls: Mapping[str, int]) -> RunReport:
+def report_of(run: StoredRun, outcome: Outcome | None, kind: Kind, calls: Calls) -> RunReport:
     """``outcome``: None for a run whose client never learnt of it."""
     effects = Effects.of(run.run_id, kind, calls)
     problems = [*(outcome.problems if outcome else ()), *stored_problems(run, kind), *effects.problems(kind, run.attempts)]

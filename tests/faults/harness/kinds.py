@@ -52,8 +52,8 @@ def load(counting_url: str) -> list[Kind]:
 
 
 def call(node_id: str, counting_url: str, delay_ms: int, name: str = "") -> Node:
-    """A call that is counted under the run's id and ``name``, by default the node's."""
-    return documents.http_get(node_id, f"{counting_url}/after/{delay_ms}/{RUN}:{name or node_id}")
+    """A call that changes something, counted under the run's id and ``name``, by default the node's."""
+    return documents.http_get(node_id, f"{counting_url}/after/{delay_ms}/{RUN}:{name or node_id}", method="post")
 
 
 def gated(name: str, url: str, nodes: Sequence[str], held: str = "") -> Kind:

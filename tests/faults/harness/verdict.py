@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,15 +64,26 @@ def spoken(events: list[Event]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Calls:
+    """What all runs did to the outside, by ``<run id>:<name>``: how often, and under which idempotency keys."""
+
+    counts: Mapping[str, int]
+    keys: Mapping[str, Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
     """What a run did to the outside, by the names of its kind."""
 
     counts: Mapping[str, int]
+    #: The idempotency keys that each was called with.
+    keys: Mapping[str, Collection[str]]
 
     @classmethod
-    def of(cls, run_id: str, kind: Kind, calls: Mapping[str, int]) -> Effects:
-        """``calls``: how often each ``<run id>:<name>`` was called."""
-        return cls({name: calls.get(f"{run_id}:{name}", 0) for name in kind.effects})
+    def of(cls, run_id: str, kind: Kind, calls: Calls) -> Effects:
+        names = {name: f"{run_id}:{name}" for name in kind.effects}
+        counts = {name: calls.counts.get(counted, 0) for name, counted in names.items()}
+        return cls(counts, {name: calls.keys.get(counted, ()) for name, counted in names.items()})
 
     @property
     def repeated(self) -> int:
@@ -84,3 +95,5 @@ class Effects:
             yield Problem("wrong", f"lacks the effects {missing}")
         if self.repeated > (attempts - 1) * kind.lanes:
             yield Problem("twice", f"repeated effects in {attempts} attempts: {dict(self.counts)}")
+        if unlike := {name: keys for name, keys in self.keys.items() if len(keys) > 1}:
+            yield Problem("wrong", f"repeated effects under other idempotency keys: {unlike}")
