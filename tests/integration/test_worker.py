@@ -42,7 +42,7 @@ FAST = {
     "PENSTOCK_SWEEP": "0.3",
     "PENSTOCK_RESEND": "2",
     "PENSTOCK_DRAIN": "0.5",
-    "PENSTOCK_WORKER_CONCURRENCY": "8",
+    "PENSTOCK_WORKER_CONCURRENCY": "24",
     "PENSTOCK_OUTBOUND_ALLOW": "127.0.0.1",
 }
 
@@ -317,22 +317,22 @@ def test_a_run_that_kills_its_workers_is_failed_in_the_end(stand: Stand, countin
 
 def test_a_run_that_kills_its_process_dies_alone_the_second_time(any_pool: Stand, counting: CountingServer) -> None:
     first = any_pool.worker()
-    neighbours = [any_pool.start(calls(counting, f"count/a{number}", "hold/b", "count/c")) for number in range(7)]
-    counting.wait_until_called("b", times=7, timeout_s=10)
+    neighbours = [any_pool.start(calls(counting, f"count/a{number}", "hold/b", "count/c")) for number in range(20)]
+    counting.wait_until_called("b", times=20, timeout_s=10)
     with PoisonServer() as server:
         poison = any_pool.start(documents.chain("poison", [documents.start(), documents.http_get("kill", server.url), documents.end()]))
         assert first.wait(10) == -9
         counting.release("b")
         second = any_pool.worker()
 
-        assert [any_pool.ended(run, 40).status for run in neighbours] == [RunStatus.SUCCEEDED] * 7
+        assert [any_pool.ended(run, 40).status for run in neighbours] == [RunStatus.SUCCEEDED] * 20
         seen = any_pool.ended(poison, 40)
 
     assert (seen.status, seen.error) == (RunStatus.FAILED, "Aborted: the worker that executed the run was lost 3 times.")
     assert len(set(server.killed)) == 3
     assert server.killed[0] == first.pid
     second.check_alive()
-    assert {name: times for name, times in counting.calls().items() if name.startswith("a")} == {f"a{n}": 1 for n in range(7)}
+    assert {name: times for name, times in counting.calls().items() if name.startswith("a")} == {f"a{n}": 1 for n in range(20)}
 
 
 def test_a_run_in_quarantine_is_stopped_and_handed_over_like_any_other(stand: Stand, counting: CountingServer) -> None:
