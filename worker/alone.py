@@ -1,6 +1,7 @@
-"""The process that executes one run in quarantine: a worker without Celery, for as long as the run takes.
+"""The process that executes runs in quarantine, one at a time: a worker without Celery.
 
-It is forked from a server that has imported all of this and opened nothing, and it shares nothing with the worker that asked for it.
+It is forked from a server that has imported all of this and opened nothing, and it shares nothing with the worker that asked for it but
+the pipe through which its runs come.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import multiprocessing
 import os
 import signal
 import threading
+import uuid
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
 from celery import Celery
@@ -23,29 +27,48 @@ PRELOADED = ["worker.alone"]
 
 
 class ForkedCell:
-    """A process of its own for one run (worker/quarantine.py ``Cell``)."""
+    """A process of its own (worker/quarantine.py ``Cell``)."""
 
-    def __init__(self, process: ForkServerProcess) -> None:
+    def __init__(self, process: ForkServerProcess, orders: Connection, owner: str) -> None:
         self._process = process
+        self._orders = orders
+        self.owner = owner
 
     @classmethod
-    def start(cls, run_id: str, task_id: str, owner: str) -> ForkedCell:
+    def start(cls) -> ForkedCell:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
-        process = context.Process(target=execute_alone, args=(run_id, task_id, owner), name=f"alone-{run_id}", daemon=True)
-        process.start()
-        return cls(process)
+        owner = f"alone-{uuid.uuid4().hex}"
+        ours, theirs = context.Pipe()
+        try:
+            process = context.Process(target=execute_alone, args=(theirs, owner), name=owner, daemon=True)
+            process.start()
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return cls(process, ours, owner)
 
-    def wait(self) -> int:
-        self._process.join()
-        return self._process.exitcode or 0
+    def execute(self, run_id: str, task_id: str) -> bool:
+        try:
+            self._orders.send((run_id, task_id))
+            self._orders.recv()
+        except (EOFError, OSError):
+            return False
+        return True
 
     def drain(self) -> None:
         self._process.terminate()
 
+    def close(self) -> int:
+        self._orders.close()
+        self._process.join()
+        return self._process.exitcode or 0
 
-def execute_alone(run_id: str, task_id: str, owner: str) -> None:
-    """Execute the run, or hand it over on SIGTERM and when the worker that asked for it is gone."""
+
+def execute_alone(orders: Connection, owner: str) -> None:
+    """Execute run after run until the pipe is closed; hand over on SIGTERM and when the worker that asked for it is gone."""
     config, app = Config.from_env(os.environ), Celery("penstock")
     app.conf.update(celery_settings(config))
     app.log.setup_logging_subsystem(loglevel=logging.INFO)
@@ -53,7 +76,11 @@ def execute_alone(run_id: str, task_id: str, owner: str) -> None:
     worker.start()
     _drain_on_signals(worker)
     try:
-        worker.runner.execute(run_id, task_id)
+        # The other end is closed when no more runs are to come, or its process is dead.
+        with suppress(EOFError, OSError):
+            while True:
+                worker.runner.execute(*orders.recv())
+                orders.send(None)
     finally:
         worker.stop()
 
