@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import uuid
 from contextlib import suppress
@@ -21,6 +22,9 @@ from celery import Celery
 from worker.bootstrap import Worker, build_worker
 from worker.broker import celery_settings
 from worker.config import Config
+from worker.store.errors import StorageUnavailable
+
+logger = logging.getLogger(__name__)
 
 #: What the server imports, so that a process costs a fork: it comes and goes in 0.7 s instead of 1.2, most of that in its end.
 PRELOADED = ["worker.alone"]
@@ -72,7 +76,11 @@ def execute_alone(orders: Connection, owner: str) -> None:
     config, app = Config.from_env(os.environ), Celery("penstock")
     app.conf.update(celery_settings(config))
     app.log.setup_logging_subsystem(loglevel=logging.INFO)
-    worker = build_worker(config, app, os.environ, owner=owner)
+    try:
+        worker = build_worker(config, app, os.environ, owner=owner)
+    except StorageUnavailable as error:
+        logger.warning("No run can be executed alone now: %s", error)
+        sys.exit(1)
     worker.start()
     _drain_on_signals(worker)
     try:

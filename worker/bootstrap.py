@@ -34,6 +34,7 @@ from worker.runner import RunService
 from worker.sandbox.opening import Sandboxes
 from worker.store.blobs import open_blobs
 from worker.store.deployment import signing_secret
+from worker.store.errors import StorageUnavailable
 from worker.store.lost_runs import forsake
 from worker.store.migrate import check_schema
 from worker.store.session import Database
@@ -163,7 +164,10 @@ def build_worker(
         )
 
     def on_death(owner: str) -> None:
-        database.transact(lambda session: forsake(session, owner))
+        try:
+            database.transact(lambda session: forsake(session, owner))
+        except StorageUnavailable as error:
+            logger.warning("The run of a process that died waits for the end of its lease: %s", error)
 
     quarantine = Quarantine(config.quarantine_slots, start_cell, dispatcher, on_death) if start_cell else None
     runner = RunService(database, log, graphs, ports, active, dispatcher, config, owner, environ, quarantine)

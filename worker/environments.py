@@ -34,8 +34,8 @@ class Environments:
     def _set_here(self, app_id: str, wanted: Set[str]) -> dict[str, str]:
         if not wanted:
             return {}
-        with self._database.read() as session:
-            sealed = {name: value for name, value in load_values(session, app_id).items() if name in wanted}
+        stored = self._database.fetch(lambda session: load_values(session, app_id))
+        sealed = {name: value for name, value in stored.items() if name in wanted}
         return self._opened(app_id, sealed) if sealed else {}
 
     def _opened(self, app_id: str, sealed: Mapping[str, bytes]) -> dict[str, str]:

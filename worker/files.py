@@ -64,8 +64,7 @@ class RunFiles:
         return self._links.url(file, self._app_id)
 
     def _read_stored(self, file: File, file_id: str) -> bytes:
-        with self._database.read() as session:
-            row = files.find_file(session, self._app_id, file_id)
+        row = self._database.fetch(lambda session: files.find_file(session, self._app_id, file_id))
         if row is None:
             raise NodeError(f"The file {file.filename} does not exist.", error_type=FETCH_ERROR)
         try:

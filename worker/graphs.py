@@ -57,8 +57,7 @@ class Graphs:
         return compiled
 
     def _compile(self, workflow_id: str) -> CompiledWorkflow:
-        with self._database.read() as session:
-            version = load_version(session, workflow_id)
+        version = self._database.fetch(lambda session: load_version(session, workflow_id))
         if version is None:
             raise GraphError("The published version of the workflow is gone.")
         workflow = read_workflow(self._opened(version), self._registry)

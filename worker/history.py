@@ -45,9 +45,8 @@ def load_history(database: Database, log: EventLogPort, claim: Claim) -> History
     if claim.attempt == 1:
         return History()
     records, problem = _load_records(database, claim.run_id)
-    with database.read() as session:
-        stored = [frame for _, frame in read_events(session, claim.run_id)]
-        forms = held_forms(session, claim.run_id)
+    stored = database.fetch(lambda session: [frame for _, frame in read_events(session, claim.run_id)])
+    forms = database.fetch(lambda session: held_forms(session, claim.run_id))
     entries = log.open(claim.run_id, claim.attempt, after=len(stored))
     # The log may have lost events in its middle: only what joins on was told and can be told again.
     following = takewhile(lambda pair: pair[0] == pair[1].number, enumerate(entries, len(stored) + 1))
@@ -56,8 +55,7 @@ def load_history(database: Database, log: EventLogPort, claim: Claim) -> History
 
 def _load_records(database: Database, run_id: str) -> tuple[list[NodeRecord], CheckpointError | None]:
     try:
-        with database.read() as session:
-            return load_records(session, run_id), None
+        return database.fetch(lambda session: load_records(session, run_id)), None
     except CheckpointError as error:
         return [], error
 

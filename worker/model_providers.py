@@ -38,8 +38,7 @@ def gateway(config: Config, environ: Mapping[str, str], load: LoadProviders) -> 
 
 def load_providers(config: Config, database: Database) -> dict[str, Provider]:
     """The stored providers with their keys. Raises ``ModelError`` where a key cannot be opened, ``StorageUnavailable``."""
-    with database.read() as session:
-        rows = stored.list_providers(session)
+    rows = database.fetch(stored.list_providers)
     return {row.name: opened(config, row) for row in rows}
 
 

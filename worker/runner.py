@@ -157,8 +157,8 @@ class RunService:
             self._hand_over(held, journal)
         except EngineError as error:
             journal.refuse(REFUSED[0], error.message, REFUSED[1])
-        except MemoryError:
-            # Whichever run asks for more just then is not the one to blame: it gets another worker.
+        except (MemoryError, StorageUnavailable):
+            # Whichever run asks for more memory just then is not the one to blame, and no run is for its database: it gets another worker.
             raise
         except Exception as error:  # The other of the two places: whatever happens, the run gets its end.
             logger.exception("Run %s failed in a way that nobody foresaw.", held.run_id)

@@ -57,8 +57,7 @@ class Toolbox:
     def _registered(self, reference: ToolReference) -> StoredProvider | None:
         """A provider is registered under a name of the document, or the last part of one."""
         names = [*reference.providers, *(name.rpartition("/")[2] for name in reference.providers)]
-        with self.database.read() as session:
-            found = stored.find_providers(session, names)
+        found = self.database.fetch(lambda session: stored.find_providers(session, names))
         return next((found[name] for name in names if name in found), None)
 
     def _described(self, reference: ToolReference, provider: StoredProvider) -> Tool:
@@ -84,9 +83,8 @@ class Toolbox:
         limit = self.config.limits.workflow_call_max_depth
         if self.depth >= limit:
             raise ToolNotFound(f"Max workflow call depth {limit} reached.")
-        with self.database.read() as session:
-            app = session.get(App, provider.definition["app_id"])
-            workflow_id = app.workflow_id if app is not None else None
+        app = self.database.fetch(lambda session: session.get(App, provider.definition["app_id"]))
+        workflow_id = app.workflow_id if app is not None else None
         if app is None or workflow_id is None:
             raise ToolNotFound(f"The app behind the tool provider {provider.name} is gone.", advice_for(reference))
         try:

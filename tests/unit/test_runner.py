@@ -25,6 +25,7 @@ from worker.graphs import Graphs
 from worker.heartbeat import Heartbeat
 from worker.nodes.registry import Registry
 from worker.runner import RunService
+from worker.store.errors import StorageUnavailable
 from worker.store.models import RUNS
 from worker.store.runs import NewRun
 from worker.store.session import Database
@@ -218,6 +219,25 @@ def test_a_run_that_finds_no_memory_here_is_left_to_another_worker(database: Dat
     assert detail(database, run).status is RunStatus.RUNNING
     assert "no memory" in caplog.text
     assert len(worker.active) == 0
+
+
+def test_a_run_whose_database_is_gone_is_left_to_another_worker(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Worker(database, a=output("a"))
+    run = accept(database, chain("a"))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Database, "fetch", lambda self, work: raised(StorageUnavailable("gone")))
+        worker.execute(run)
+
+    assert detail(database, run).status is RunStatus.RUNNING
+    assert "is left to its lease" in caplog.text
+    assert len(worker.active) == 0
+
+
+def raised(error: Exception) -> None:
+    raise error
 
 
 def test_the_process_environment_supplies_values(database: Database) -> None:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
+from sqlalchemy.orm import Session
+
 from worker.engine.knowledge import Dataset, MetadataFilter, Passage, RetrievalConfig, Weights
 from worker.engine.models import ModelRef, Models
 from worker.engine.ports import Cancellation
@@ -58,7 +60,7 @@ class LocalBases:
     def _candidates(
         self, base_id: str, terms: Sequence[str], vector: bytes | None, chosen: MetadataFilter | None, cancellation: Cancellation
     ) -> list[FoundChunk]:
-        with self._database.read() as session:
+        def find(session: Session) -> list[FoundChunk]:
             documents = None
             if chosen is not None:
                 documents = [document.id for document in list_documents(session, base_id) if fits(chosen, document.details)]
@@ -67,7 +69,9 @@ class LocalBases:
                 near = heapq.nlargest(CANDIDATES, _distances(each_vector(session, base_id, documents), vector, cancellation))
                 known = {chunk.id for chunk in found}
                 found += load_chunks(session, base_id, [chunk_id for _, chunk_id in near if chunk_id not in known])
-        return found
+            return found
+
+        return self._database.fetch(find)
 
 
 def _distances(vectors: Iterable[tuple[int, bytes]], query: bytes, cancellation: Cancellation) -> Iterator[tuple[float, int]]:

@@ -31,8 +31,7 @@ class KnowledgeService:
 
     def metadata_fields(self, dataset_ids: Sequence[str]) -> list[MetadataField]:
         local = [target.base_id for _, target in self._targets(dataset_ids) if isinstance(target, LocalTarget)]
-        with self._database.read() as session:
-            return fields_of(each_details(session, local))
+        return self._database.fetch(lambda session: fields_of(each_details(session, local)))
 
     def retrieve(self, dataset_ids: Sequence[str], query: str, config: RetrievalConfig, cancellation: Cancellation) -> list[Passage]:
         found: list[Passage] = []
@@ -45,8 +44,7 @@ class KnowledgeService:
 
     def _targets(self, dataset_ids: Sequence[str]) -> list[tuple[str, Target]]:
         ids = list(dict.fromkeys(dataset_ids))
-        with self._database.read() as session:
-            targets = find_targets(session, ids)
+        targets = self._database.fetch(lambda session: find_targets(session, ids))
         for dataset_id in ids:
             if dataset_id not in targets:
                 raise DatasetNotMapped(dataset_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
@@ -16,6 +18,14 @@ from worker.store.postgresql import create_postgresql_engine
 from worker.store.sqlite import READS, WAIT_S, create_sqlite_engine
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which a run that needs to read something waits for a database that is away; longer than one takes to restart.
+FETCH_PATIENCE_S = 120.0
+
+#: Seconds between two tries.
+FETCH_PAUSE_S = 0.2
 
 #: What the driver raises when the server is gone, going, full or locked, and the pool when all its connections are busy.
 FAILURES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
@@ -70,6 +80,22 @@ class Database:
         """
         with translated_failures(), self._observers() as session:
             yield session
+
+    def fetch(self, work: Callable[[Session], T], patience_s: float = FETCH_PATIENCE_S) -> T:
+        """``work`` on a session that must not write, again and again while the database is away: that delays a run, it decides none.
+
+        For what runs read; a request would rather be refused. Raises ``StorageUnavailable`` after ``patience_s`` seconds.
+        """
+        give_up_at = time.monotonic() + patience_s
+        while True:
+            try:
+                with self.read() as session:
+                    return work(session)
+            except StorageUnavailable as error:
+                if time.monotonic() >= give_up_at:
+                    raise
+                logger.warning("A run waits for the database: %s", error)
+            time.sleep(FETCH_PAUSE_S)
 
     def transact(self, work: Callable[[Session], T]) -> T:
         """``work`` in one transaction; once more if the connection broke in the middle (reliability.md P53).

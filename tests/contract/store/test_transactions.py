@@ -221,3 +221,29 @@ def test_a_unit_of_work_fails_if_the_server_stays_away(own_postgres: Postgres) -
         database.transact(work)
 
     database.dispose()
+
+
+def test_what_a_run_reads_is_waited_for_while_the_server_is_away(own_postgres: Postgres) -> None:
+    database = Database.connect(Config(database_url=own_postgres.url()))
+    tries: list[int] = []
+
+    def read(session: Session) -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            own_postgres.stop()
+        elif len(tries) == 3:
+            own_postgres.start()
+        return session.execute(text("SELECT 7")).scalar_one()
+
+    assert database.fetch(read) == 7
+    assert len(tries) == 3
+    database.dispose()
+
+
+def test_what_a_run_reads_is_not_waited_for_for_ever() -> None:
+    database = Database.connect(Config(database_url="postgresql://nobody@127.0.0.1:1/none"))
+
+    with pytest.raises(StorageUnavailable):
+        database.fetch(lambda session: session.execute(text("SELECT 1")), patience_s=0.3)
+
+    database.dispose()
