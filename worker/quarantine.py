@@ -135,7 +135,8 @@ class Quarantine:
         with self._changed:
             self._cells.discard(cell)
         if status := cell.close():
-            logger.error("A process that executes runs alone ended with status %d.", status)
+            # One that is told to leave before it is ready has no other way.
+            logger.log(logging.INFO if self._is_draining else logging.ERROR, "A process for runs alone ended with status %d.", status)
             self._on_death(cell.owner)
 
     def _next(self) -> tuple[str, str] | None:
