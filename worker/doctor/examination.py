@@ -12,8 +12,10 @@ from collections.abc import Collection, Iterator, Sequence
 import redis
 
 from worker.config import Config
+from worker.doctor.deliveries import DELIVERIES, Deliveries
 from worker.doctor.files import BYTES, STRAYS, FileBytes, StrayBytes
 from worker.doctor.finding import Area, Check, Extent, Finding
+from worker.doctor.idempotency_keys import KEYS, IdempotencyKeys
 from worker.doctor.queue import MESSAGES, Messages
 from worker.doctor.redis_keys import TTL, Keys
 from worker.doctor.redis_log import LOG, Logs
@@ -25,7 +27,7 @@ from worker.store.blobs import open_blobs
 from worker.store.session import Database
 
 #: Every check there is, in the order in which they are made.
-CHECKS: Sequence[Check] = (SCHEMA, *RUN_CHECKS, REFERENCES, BYTES, STRAYS, LOG, TTL, MESSAGES)
+CHECKS: Sequence[Check] = (SCHEMA, *RUN_CHECKS, REFERENCES, DELIVERIES, KEYS, BYTES, STRAYS, LOG, TTL, MESSAGES)
 
 CHECK_NAMES = tuple(check.name for check in CHECKS)
 
@@ -59,6 +61,8 @@ def areas(config: Config, database: Database, client: redis.Redis | None, extent
     if extent.run_id is None:
         blobs = open_blobs(config, database)
         yield from references(database)
+        yield Deliveries(database)
+        yield IdempotencyKeys(database)
         yield FileBytes(database, blobs, extent)
         yield StrayBytes(database, blobs)
     if client is not None:

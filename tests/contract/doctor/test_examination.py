@@ -26,7 +26,17 @@ from worker.store.blobs import open_blobs
 from worker.store.events import EventStretch, read_events, store_events, unpack
 from worker.store.files import add_tool_file, keep
 from worker.store.migrate import REVISIONS
-from worker.store.models import PAYLOADS, RUNS, NodeExecution, RunEvents, StoredFile
+from worker.store.models import (
+    PAYLOADS,
+    RUNS,
+    IdempotencyKey,
+    NodeExecution,
+    RunEvents,
+    StoredFile,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from worker.store.runs import NewRun
 
 #: Seconds ago at which everything is long over.
@@ -472,6 +482,58 @@ def test_keys_that_never_expire(clinic: Clinic) -> None:
     clinic.client.sadd(clinic.config.redis_prefix + "_kombu.binding.interactive", "x")
 
     assert sorted(clinic.found()) == [("redis-ttl", key(clinic, run)), ("redis-ttl", clinic.config.redis_prefix + "left")]
+
+
+# ---- webhooks and keys
+
+
+def told(clinic: Clinic, run: NewRun, **values: Any) -> str:
+    """A message about a run that was delivered at once, but for ``values``; its id."""
+    endpoint_id, delivery_id = str(uuid.uuid4()), str(uuid.uuid4())
+    now = time.time()
+    message = {
+        "event": "workflow.finished",
+        "event_number": 9,
+        "url": "https://a.example/hook",
+        "lane": f"{run.app_id} https://a.example:443",
+    }
+    settled = {"status": "delivered", "attempts": 1, "created_at": now, "ended_at": now}
+    with clinic.database.begin() as session:
+        session.execute(insert(WebhookEndpoint).values(id=endpoint_id, app_id=run.app_id, url="", secret=b"s", created_at=now))
+        row = {"id": delivery_id, "endpoint_id": endpoint_id, "run_id": run.run_id, **message, **settled, **values}
+        session.execute(insert(WebhookDelivery).values(row))
+        session.execute(insert(WebhookAttempt).values(delivery_id=delivery_id, number=1, ended_at=now, elapsed_ms=5, status=200))
+    return delivery_id
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"status": "pending", "ended_at": None, "due_at": 5.0},
+        {"status": "pending", "ended_at": None},
+        {"due_at": 9e9},
+        {"ended_at": None},
+        {"status": "lost"},
+        {"attempts": 0},
+    ],
+    ids=["overdue", "nobody tries", "tried again", "no end", "no status", "attempts"],
+)
+def test_a_message_that_nobody_brings_to_an_end(clinic: Clinic, values: dict[str, Any]) -> None:
+    told(clinic, clinic.ended())
+    told(clinic, clinic.ended(), status="pending", ended_at=None, due_at=time.time() + 60)
+    delivery_id = told(clinic, clinic.ended(), **values)
+
+    assert set(clinic.found()) == {("deliveries", delivery_id)}
+
+
+def test_an_idempotency_key_that_nobody_forgot(clinic: Clinic) -> None:
+    old, young = clinic.ended(), clinic.ended()
+    for run, age_s in ((old, 90_100.0), (young, 89_900.0)):
+        key = {"endpoint": "/v1/workflows/run", "key": run.run_id, "fingerprint": "f" * 64, "created_at": time.time() - age_s}
+        with clinic.database.begin() as session:
+            session.execute(insert(IdempotencyKey).values(app_id=run.app_id, run_id=run.run_id, **key))
+
+    assert clinic.found() == [("idempotency-keys", old.run_id)]
 
 
 def test_tasks_of_runs_that_there_are_not(clinic: Clinic) -> None:
