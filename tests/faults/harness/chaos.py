@@ -2,6 +2,7 @@
 
     ./deploy/test --chaos 30              for 30 minutes
     ./deploy/test --chaos --runs 10000    until so many runs have been submitted
+    ... --losses                          only kill workers, and restart Redis twice and PostgreSQL once
 
 Then everything may end, and every run is examined: its outputs, its stream, its effects on servers that count them, its rows. Ends with
 status 1 if one promise was broken; the figures and the logs of all processes are left in `chaos-results`.
@@ -26,7 +27,7 @@ import orjson
 from tests.faults.harness import kinds
 from tests.faults.harness.driving import Load
 from tests.faults.harness.examination import calls_so_far, examine, stored_runs
-from tests.faults.harness.faults import PLAN, Fault, Trouble
+from tests.faults.harness.faults import PLAN, Fault, Trouble, losses
 from tests.faults.harness.kinds import Kind
 from tests.faults.harness.ledger import Ledger
 from tests.faults.harness.report import Report
@@ -61,6 +62,7 @@ class Options:
     #: Runs a second.
     rate: float
     seed: int
+    losses: bool = False
 
     @property
     def expected_s(self) -> float:
@@ -165,10 +167,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--runs", type=int, help="submit so many, however long it takes")
     parser.add_argument("--rate", type=float, default=10.0, help="runs a second")
     parser.add_argument("--seed", type=int, default=1, help="of the choice among workers and instances")
+    parser.add_argument("--losses", action="store_true", help="only lose workers, Redis and PostgreSQL")
     options = Options(**vars(parser.parse_args(arguments)))
     folder = RESULTS / datetime.now().strftime("%Y%m%d-%H%M%S")
     with prepared(folder) as scene:
-        report = chaos(scene, options)
+        report = chaos(scene, options, losses(options.expected_s) if options.losses else PLAN)
     for line in report.lines():
         say(line)
     (folder / "report.json").write_bytes(orjson.dumps(report.to_json(), option=orjson.OPT_INDENT_2))

@@ -241,6 +241,15 @@ class Fault:
     every_s: float
 
 
+def losses(expected_s: float) -> tuple[Fault, ...]:
+    """What every deployment meets one day, nothing else: workers die all the time, Redis is lost twice, PostgreSQL once."""
+    return (
+        Fault(Trouble.kill_worker, 3.0),
+        Fault(Trouble.restart_redis, expected_s * 0.34),
+        Fault(Trouble.restart_postgres, expected_s * 0.5),
+    )
+
+
 #: Rare enough that runs get on between them, and in no common rhythm.
 PLAN = (
     Fault(Trouble.kill_worker, 3.0),
