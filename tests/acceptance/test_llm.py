@@ -21,7 +21,7 @@ def app(server: Server) -> ImportedApp:
 
 
 def test_tokens_arrive_as_the_model_sends_them(server, app):
-    """Each in an event of its own; how soon is measured by `tests/load/llm_streams.py`."""
+    """Each in an event of its own; how soon is measured by `./deploy/bench runs`."""
     texts = []
     with server.client(app) as client, client.open({"query": "[[dev: tokens=40 delay_ms=20 clock]]"}) as events:
         for event in events:

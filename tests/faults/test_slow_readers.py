@@ -13,8 +13,8 @@ from tests.faults.harness import kinds
 from tests.faults.harness.audience import Audience, check
 from tests.faults.harness.following import Followed
 from tests.faults.harness.kinds import Kind
-from tests.load.footprint import Footprint
 from tests.services import documents
+from tests.services.footprint import Footprint
 from tests.services.penstock import ImportedApp, Web
 from tests.services.sse import parse
 from tests.services.stage import Stage

@@ -46,6 +46,12 @@ class DevModel:
             self._process.close()
         self._folder.cleanup()
 
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("The model server was not started.")
+        return self._process.pid
+
     def calls(self) -> list[dict[str, Any]]:
         """What was asked since the last ``forget``, in order; the fields are those of ``app.dev_model.calls.Call``."""
         return list(httpx.get(f"{self.url}/dev/calls").raise_for_status().json())

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -71,7 +72,8 @@ def unprivileged_account() -> pwd.struct_passwd | None:
 class Postgres:
     """One server with the superuser `penstock` and no password."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = SETTINGS) -> None:
+        self._settings = settings
         self.account = unprivileged_account()
         self.folder = Path(tempfile.mkdtemp(prefix="penstock-postgres-"))
         self.port = free_port()
@@ -83,11 +85,17 @@ class Postgres:
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://penstock@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("PostgreSQL was not started.")
+        return self._process.pid
+
     def start(self) -> Postgres:
         """Raises ``RuntimeError`` with the server's log if it dies instead of answering."""
         if not self._data.exists():
             self._initialise()
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         command = [str(self.binaries / "postgres"), "-D", str(self._data), "-k", str(self.folder), "-p", str(self.port), *settings]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **self._identity())

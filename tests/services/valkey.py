@@ -38,6 +38,10 @@ class Valkey:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
     def client(self) -> redis.Redis:
         """A new connection pool; the caller closes it."""
         return redis.Redis.from_url(self.url, socket_timeout=10)
