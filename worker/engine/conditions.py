@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from worker.engine.errors import VariableError
+from worker.engine.fact import fact
 from worker.engine.operators import OPERATORS
 from worker.engine.templates import Template
 from worker.engine.variables import MISSING, File, Selector, VariablePool, file_attribute, type_of
@@ -53,7 +54,7 @@ class Condition:
     document: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Verdict:
     result: bool
     #: Of the conditions that were evaluated: each result, and ``{actual_value, expected_value, comparison_operator}`` of the shown ones.

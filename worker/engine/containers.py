@@ -10,19 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from worker.engine.errors import NodeError
+from worker.engine.fact import fact
 from worker.engine.node import NodeContext, NodeResult
 from worker.engine.spending import NOTHING_SPENT, Spending
 from worker.engine.variables import VariablePool
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Announce:
     """Emit ``iteration_next`` or ``loop_next`` with this index."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Round:
     """Run the container's inner graph once, over ``pool``."""
 
@@ -49,7 +50,7 @@ class Finish:
 Move = Announce | Round | Finish
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class RoundOutcome:
     """How a round ended."""
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from worker.engine.fact import fact
 from worker.engine.spending import Spending
 
 
@@ -71,19 +72,22 @@ class Scope:
     @property
     def metadata(self) -> dict[str, Any]:
         """Its part of ``execution_metadata`` (api-contract.md section 4.5): only the keys that are known."""
-        known = {
-            "iteration_id": self.iteration_id,
-            "iteration_index": self.iteration_index,
-            "loop_id": self.loop_id,
-            "loop_index": self.loop_index,
-        }
-        return {name: value for name, value in known.items() if value is not None}
+        known: dict[str, Any] = {}
+        if self.iteration_id is not None:
+            known["iteration_id"] = self.iteration_id
+        if self.iteration_index is not None:
+            known["iteration_index"] = self.iteration_index
+        if self.loop_id is not None:
+            known["loop_id"] = self.loop_id
+        if self.loop_index is not None:
+            known["loop_index"] = self.loop_index
+        return known
 
 
 ROOT = Scope()
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class RunStarted:
     #: User inputs and ``sys.*`` keys, without ``sys.timestamp``.
     inputs: Mapping[str, Any]
@@ -92,7 +96,7 @@ class RunStarted:
     reason: str = "initial"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class NodeStarted:
     #: UUID; the same for every attempt of this node in this scope, and after a crash (nodes.md section 4.4).
     execution_id: str
@@ -110,7 +114,7 @@ class NodeStarted:
     agent_strategy: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class NodeFinished:
     execution_id: str
     node_id: str
@@ -131,7 +135,7 @@ class NodeFinished:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class NodeRetried(NodeFinished):
     """A failed attempt that will be tried again; ``status`` is ``retry``."""
 
@@ -144,14 +148,14 @@ class NodeRetried(NodeFinished):
         return Spending.of(self.metadata.get("total_tokens") or 0, self.metadata)
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class TextChunk:
     text: str
     #: Whole selector that the text came from; ``(end id, "answer")`` for text between values.
     selector: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ReasoningChunk:
     """A piece of a model's thoughts, of an llm node that keeps them apart from its text."""
 
@@ -160,7 +164,7 @@ class ReasoningChunk:
     is_final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class AgentLog:
     """A step of an agent: told when it starts and again, under the same id, when it has ended."""
 
@@ -175,14 +179,14 @@ class AgentLog:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class AgentLogged:
     execution_id: str
     node_id: str
     log: AgentLog
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ContainerStarted:
     """``iteration_started`` or ``loop_started``, by ``node_type``; stands in for ``node_started``."""
 
@@ -196,7 +200,7 @@ class ContainerStarted:
     scope: Scope = ROOT
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ContainerNext:
     node_id: str
     node_type: str
@@ -206,7 +210,7 @@ class ContainerNext:
     scope: Scope = ROOT
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ContainerCompleted:
     node_id: str
     node_type: str
@@ -225,7 +229,7 @@ class ContainerCompleted:
     scope: Scope = ROOT
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class FormRequired:
     """``human_input_required``: the run waits for a form. Told at each pause again until the form is answered."""
 
@@ -245,7 +249,7 @@ class FormRequired:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class RunPaused:
     """``workflow_paused``: nothing can go on before people have answered. ``RunStarted`` with reason ``resumption`` follows."""
 
@@ -257,7 +261,7 @@ class RunPaused:
     created_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class FormFilled:
     """``human_input_form_filled``: comes before the ``NodeFinished`` of the node that asked."""
 
@@ -271,7 +275,7 @@ class FormFilled:
     submitted_data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class FormTimedOut:
     """``human_input_form_timeout``: comes before the ``NodeFinished`` of the node that asked."""
 
@@ -280,7 +284,7 @@ class FormTimedOut:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class RunFinished:
     status: RunStatus
     outputs: Mapping[str, Any]

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.engine.masking import mask
-from worker.engine.values import FILE_IDENTITY, File, FileURL, Secret, file_address
+from worker.engine.values import ATOMS, FILE_IDENTITY, File, FileURL, Secret, file_address
 
 
 def to_json(value: Any, file_url: FileURL) -> Any:
     """A value as plain JSON types: files as mappings with a fresh ``url``, typed secrets masked (nodes.md section 2.3)."""
+    if type(value) in ATOMS:
+        return value
     if isinstance(value, File):
         return file_to_json(value, file_url)
     if isinstance(value, Secret):

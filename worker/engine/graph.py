@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from worker.engine.containers import ContainerNode
 from worker.engine.errors import Finding, GraphError
@@ -45,6 +45,8 @@ class GraphNode:
 
     spec: NodeSpec
     node: Node | ContainerNode
+    #: ``run`` of a node that holds no others.
+    run: Callable[[VariablePool, NodeContext], NodeResult | FormRequest]
     retry: RetryPolicy
     recovery: Recovery
     #: Only the edges of the handle that the node returns are taken.
@@ -63,6 +65,7 @@ class GraphNode:
         return cls(
             spec,
             node,
+            _no_run if isinstance(node, ContainerNode) else node.run,
             RetryPolicy.of(spec.type, spec.data),
             recovery,
             is_branch=node.is_branch or recovery.strategy is Strategy.FAIL_BRANCH,
@@ -80,10 +83,9 @@ class GraphNode:
         told = self.presented
         return event if told is None else replace(event, extras=told.extras, agent_strategy=told.agent_strategy)
 
-    def run(self, pool: VariablePool, context: NodeContext) -> NodeResult | FormRequest:
-        """Run a node that holds no others."""
-        assert self.container is None
-        return cast(Node, self.node).run(pool, context)
+
+def _no_run(pool: VariablePool, context: NodeContext) -> NodeResult:
+    raise AssertionError("a container is opened, not run")
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Graph:
     #: The start node; where there are triggers instead, the first one.
     root: str
     _plans: dict[str, Plan] = field(default_factory=dict)
+    _children: dict[str, Sequence[str]] = field(default_factory=dict)
 
     def plan(self, root: str) -> Plan:
         """The share of the frame that starts at ``root``; made once."""
@@ -114,10 +117,12 @@ class Graph:
             raise GraphError(f"The workflow has no trigger '{trigger_id}'.")
         return replace(self, root=trigger_id)
 
-    def children(self, container_id: str) -> list[str]:
-        """Ids of the nodes inside a container, at any depth."""
-        direct = [node.id for node in self.nodes.values() if node.spec.container_id == container_id]
-        return [*direct, *(name for child in direct for name in self.children(child))]
+    def children(self, container_id: str) -> Sequence[str]:
+        """Ids of the nodes inside a container, at any depth; made once."""
+        if container_id not in self._children:
+            direct = [node.id for node in self.nodes.values() if node.spec.container_id == container_id]
+            self._children[container_id] = [*direct, *(name for child in direct for name in self.children(child))]
+        return self._children[container_id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,8 @@ class Plan:
     root: str
     #: Incoming edges of each reachable node that start at a reachable node; the others are never decided and do not count.
     incoming: Mapping[str, int]
+    #: Nodes that stand beside the root and that it does not reach: behind another entry of the graph only.
+    elsewhere: frozenset[str]
 
 
 def plan(graph: Graph, root: str) -> Plan:
@@ -137,7 +144,8 @@ def plan(graph: Graph, root: str) -> Plan:
                 incoming[edge.target] = 0
                 waiting.append(edge.target)
             incoming[edge.target] += 1
-    return Plan(root, incoming)
+    beside = (node.id for node in graph.nodes.values() if node.spec.container_id == graph.nodes[root].spec.container_id)
+    return Plan(root, incoming, frozenset(name for name in beside if name not in incoming))
 
 
 def compile_graph(workflow: Workflow, registry: NodeRegistry) -> Graph:

@@ -44,7 +44,8 @@ class Masker:
     """
 
     def __init__(self, secrets: Collection[str], shown: Callable[[str], str] = mask) -> None:
-        self._is_needed = bool(secrets)
+        #: There are secrets to look for.
+        self.is_needed = bool(secrets)
         sought = [str(secret) for secret in secrets if len(secret.strip()) >= SHORTEST_SOUGHT]
         self._sought = [Sought.of(secret, shown(secret)) for secret in sought]
 
@@ -55,7 +56,7 @@ class Masker:
 
     def value(self, value: Any) -> Any:
         """The masked copy of a JSON-like value, keys included; the value itself where there are no secrets."""
-        return self._masked_copy(value) if self._is_needed else value
+        return self._masked_copy(value) if self.is_needed else value
 
     def _masked_copy(self, value: Any) -> Any:
         if isinstance(value, str):

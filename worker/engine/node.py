@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from worker.engine.events import AgentLog, Scope
+from worker.engine.fact import fact
 from worker.engine.pausing import FormRequest, HeldForm
 from worker.engine.ports import Cancellation, Ports
 from worker.engine.variables import Selector, VariablePool
@@ -36,7 +37,7 @@ class NodeSpec:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class NodeResult:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     #: Shown in ``node_finished``; secrets masked.
@@ -51,7 +52,7 @@ class NodeResult:
     writes: Sequence[tuple[Selector, Any]] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class NodeContext:
     run_id: str
     app_id: str

@@ -6,23 +6,27 @@ them in that order instead of executing those nodes; everything else (ready set,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from worker.engine.events import ROOT, NodeFinished, NodeRetried, NodeStarted, NodeStatus, Scope
-from worker.engine.spending import Spending
+from worker.engine.fact import fact
+from worker.engine.spending import NOTHING_SPENT, Spending
 
 #: What the event of a handled failure shows; the real text is in ``outputs.error_message`` (nodes.md section 4.6).
 HANDLED_TEXT = "Unknown error"
+
+Told = TypeVar("Told", bound=NodeFinished)
 
 #: Types of nodes that hold others.
 CONTAINER_TYPES = frozenset({"iteration", "loop"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@fact
 class NodeRecord:
+    # Task.record makes it by position.
     execution_id: str
     node_id: str
     node_type: str
@@ -45,7 +49,7 @@ class NodeRecord:
     finished_at: float
     #: What all attempts together used and cost; ``metadata`` tells of the last one alone.
     total_tokens: int = 0
-    total_price: Decimal = Decimal(0)
+    total_price: Decimal = NOTHING_SPENT.total_price
     #: Empty where no model was asked.
     currency: str = ""
     scope: Scope = ROOT
@@ -55,7 +59,7 @@ class NodeRecord:
 
     @property
     def spending(self) -> Spending:
-        return Spending(self.total_tokens, self.total_price, self.currency)
+        return Spending.of_sums(self.total_tokens, self.total_price, self.currency)
 
     @property
     def is_container(self) -> bool:
@@ -80,27 +84,27 @@ class NodeRecord:
         )
 
     def finished_event(self) -> NodeFinished:
-        error = HANDLED_TEXT if self.status is NodeStatus.EXCEPTION else self.error
-        return NodeFinished(**self._values(), error=error)
+        return self._told(NodeFinished, HANDLED_TEXT if self.status is NodeStatus.EXCEPTION else self.error)
 
     def retried_event(self) -> NodeRetried:
-        return NodeRetried(**self._values(), error=self.error, retry_index=self.attempts)
+        return replace(self._told(NodeRetried, self.error), retry_index=self.attempts)
 
-    def _values(self) -> dict[str, Any]:
-        return {
-            "execution_id": self.execution_id,
-            "node_id": self.node_id,
-            "node_type": self.node_type,
-            "title": self.title,
-            "index": self.index,
-            "predecessor_node_id": self.predecessor_node_id,
-            "status": self.status,
-            "inputs": self.inputs,
-            "process_data": self.process_data,
-            "outputs": self.outputs,
-            "elapsed_s": self.elapsed_s,
-            "created_at": self.created_at,
-            "finished_at": self.finished_at,
-            "scope": self.scope,
-            "metadata": {**self.metadata, **self.scope.metadata},
-        }
+    def _told(self, kind: Callable[..., Told], error: str | None) -> Told:
+        return kind(
+            self.execution_id,
+            self.node_id,
+            self.node_type,
+            self.title,
+            self.index,
+            self.predecessor_node_id,
+            self.status,
+            self.inputs,
+            self.process_data,
+            self.outputs,
+            error,
+            self.elapsed_s,
+            self.created_at,
+            self.finished_at,
+            self.scope,
+            {**self.metadata, **self.scope.metadata},
+        )

@@ -56,6 +56,23 @@ class ResponsePlan:
     responses: Mapping[str, Sequence[Segment]]
     #: Sources of edges that must be taken before anything behind them is certain.
     blocking: frozenset[str]
+    _stretches: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def stretch(self, node_id: str, graph: Graph) -> frozenset[str]:
+        """Everything that cannot be skipped once ``node_id`` is certain, itself included; found once."""
+        if node_id not in self._stretches:
+            self._stretches[node_id] = self._find_stretch(node_id, graph)
+        return self._stretches[node_id]
+
+    def _find_stretch(self, node_id: str, graph: Graph) -> frozenset[str]:
+        found, waiting = {node_id}, [node_id]
+        while waiting:
+            here = waiting.pop()
+            onward = () if here in self.blocking else graph.outgoing.get(here, ())
+            fresh = {edge.target for edge in onward} - found
+            found |= fresh
+            waiting.extend(fresh)
+        return frozenset(found)
 
     @classmethod
     def of(cls, graph: Graph) -> ResponsePlan:
@@ -108,7 +125,7 @@ class ResponseStream:
         if not self._plan.responses:
             return
         for edge in taken:
-            if edge.source in self._reached:
+            if edge.source in self._reached and edge.target not in self._reached:
                 self._reach(edge.target)
         self.advance()
 
@@ -122,17 +139,11 @@ class ResponseStream:
             self._current = None
 
     def _reach(self, node_id: str) -> None:
-        """Everything that cannot be skipped once ``node_id`` is certain; document order among responses found together."""
-        found, waiting = set[str](), [node_id]
-        while waiting:
-            here = waiting.pop()
-            if here in self._reached:
-                continue
-            self._reached.add(here)
-            found.add(here)
-            if here not in self._plan.blocking:
-                waiting.extend(edge.target for edge in self._graph.outgoing.get(here, ()))
-        self._waiting.extend(_Told(name, segments) for name, segments in self._plan.responses.items() if name in found)
+        """``node_id`` is certain, and what lies behind it; document order among responses found together."""
+        found = self._plan.stretch(node_id, self._graph) - self._reached
+        self._reached |= found
+        if not found.isdisjoint(self._plan.responses):
+            self._waiting.extend(_Told(name, segments) for name, segments in self._plan.responses.items() if name in found)
 
     def _tell(self, told: _Told) -> bool:
         """Advance one response; True when its last segment is out."""

@@ -10,7 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from worker.engine.containers import Announce, ContainerNode, Finish, Move, Round
 from worker.engine.errors import NodeError, RunDrained, RunFenced, RunStopped
@@ -29,20 +29,21 @@ from worker.engine.events import (
     RunStatus,
 )
 from worker.engine.execution import Threads
-from worker.engine.graph import Graph
+from worker.engine.graph import Graph, GraphNode
 from worker.engine.identity import execution_id
 from worker.engine.inbox import Command, Inbox
-from worker.engine.node import NodeContext, NodeResult
+from worker.engine.node import SOURCE_HANDLE, NodeContext, NodeResult
 from worker.engine.pausing import AskedForm, FormRequest, HeldForm, RunPause
 from worker.engine.ports import Journal, Ports
 from worker.engine.record import NodeRecord
 from worker.engine.response import ResponsePlan, ResponseStream
 from worker.engine.scheduler import Ready, Schedule
 from worker.engine.spending import NOTHING_SPENT, Spending
-from worker.engine.start import NOT_TRIED, Resume, RunStart
+from worker.engine.start import NOT_TRIED, NOTHING_LEFT, Resume, RunStart
 from worker.engine.state import Chunk, Counters, Done, Frame, Logged, OpenContainer, Outcome, Task, Thought
 from worker.engine.variables import CONVERSATION, ENV, SYS, VariablePool
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Types whose inputs are what the workflow tells its caller: shown as they are (nodes.md section 2.4).
@@ -73,7 +74,7 @@ class WorkflowRun:
         self._journal = journal
         self._inbox = inbox
         self._threads = threads
-        self._resume = resume or Resume()
+        self._resume = resume or NOTHING_LEFT
         #: Records of earlier attempts that the run has not come to yet.
         self._restored = {record.execution_id: record for record in self._resume.records}
         pool = _pool(graph, start, ports)
@@ -179,24 +180,31 @@ class WorkflowRun:
     def _start_node(self, frame: Frame, ready: Ready) -> None:
         if frame.is_dead:
             return
-        task = self._task(frame, ready)
-        if task.node.container is not None:
-            self._open(task, task.node.container)
-        elif task.node.is_silent:
-            self._leave(task)
-        else:
-            self._counters.steps += 1
-            self._journal.emit(task.node.started(task.started_event()))
+        node = self._graph.nodes[ready.node_id]
+        if node.is_silent:
+            self._leave(frame, node)
+            return
+        task = self._task(frame, node, ready.predecessor_id)
+        if node.container is not None:
+            self._open(task, node.container)
+            return
+        self._counters.steps += 1
+        self._journal.emit(node.started(task.started_event()))
+        if self._resume.tried:
             self._go_on(task)
-            self._attempt(task)
+        self._attempt(task)
 
-    def _task(self, frame: Frame, ready: Ready) -> Task:
-        node, now = self._graph.nodes[ready.node_id], self._clock.now()
+    def _leave(self, frame: Frame, node: GraphNode) -> None:
+        """A silent node ends at once, without event or record."""
+        frame.node_types.add(node.spec.type)
+        self._pass_on(frame, frame.schedule.complete(node.id, SOURCE_HANDLE).ready)
+
+    def _task(self, frame: Frame, node: GraphNode, predecessor_id: str | None) -> Task:
         name = execution_id(self._start.run_id, frame.scope, node.id)
-        index, created_at = self._resume.started.get(name, (0, now))
-        if not index and not node.is_silent:
+        index, created_at = self._resume.started.get(name) or (0, self._clock.now())
+        if not index:
             index = self._counters.index = self._counters.index + 1
-        return Task(node, frame, name, index, ready.predecessor_id, created_at, self._clock.monotonic())
+        return Task(node, frame, name, index, predecessor_id, created_at, self._clock.monotonic())
 
     def _go_on(self, task: Task) -> None:
         """With the attempts that a lost worker made: they were told, and have been paid for."""
@@ -235,9 +243,9 @@ class WorkflowRun:
         form = self._resume.forms.get(task.execution_id)
         if form is not None and form.answer is None:
             return form
-        return _guarded(lambda: task.node.run(task.frame.pool, self._context(task, stream)))
+        return _guarded(task.node.run, task.frame.pool, self._context(task, stream, form))
 
-    def _context(self, task: Task, stream: Callable[[str, str, bool], None]) -> NodeContext:
+    def _context(self, task: Task, stream: Callable[[str, str, bool], None], form: HeldForm | None = None) -> NodeContext:
         return NodeContext(
             self._start.run_id,
             self._start.app_id,
@@ -248,8 +256,8 @@ class WorkflowRun:
             stream,
             think=lambda text, is_final: self._inbox.put(Thought(task, text, is_final)),
             log=lambda log: self._inbox.put(Logged(task, log)),
-            retry_index=max(task.attempts - 1, 0),
-            form=self._resume.forms.get(task.execution_id),
+            retry_index=task.attempts - 1,
+            form=form,
         )
 
     def _stream(self, task: Task, key: str, text: str, is_final: bool) -> None:
@@ -283,14 +291,15 @@ class WorkflowRun:
             self._succeed(succeeded)
         if not isinstance(mail, Done):
             return mail
-        if self._end is None:
+        self._in_flight.discard(mail.task)
+        if self._end is None and not mail.task.frame.is_dead:
             self._settle(mail.task, mail.outcome)
         return None
 
     def _succeed(self, ended: Sequence[tuple[Task, NodeResult]]) -> None:
         self._in_flight.difference_update(task for task, _ in ended)
         living = [(task, result) for task, result in ended if not task.frame.is_dead]
-        records = self._keep([self._success(task, result) for task, result in living], durable=True)
+        records = self._keep_together([self._success(task, result) for task, result in living])
         for (task, _), record in zip(living, records, strict=True):
             # One that ended beside it may have ended its frame: then this one is kept, and means nothing.
             if not task.frame.is_dead:
@@ -298,14 +307,11 @@ class WorkflowRun:
         self._check_steps()
 
     def _settle(self, task: Task, outcome: Outcome) -> None:
-        self._in_flight.discard(task)
-        if task.frame.is_dead:
-            return
-        if isinstance(outcome, FormRequest | HeldForm):
+        if isinstance(outcome, NodeError):
+            self._fail(task, outcome)
+        elif isinstance(outcome, (FormRequest, HeldForm)):
             # It has not ended, so neither does its frame: whatever else is ready goes on.
             self._asking.append((task, outcome if isinstance(outcome, HeldForm) else task.asked(outcome)))
-        elif isinstance(outcome, NodeError):
-            self._fail(task, outcome)
         else:
             self._conclude(task, self._success(task, outcome), durable=not task.node.node.is_pure)
 
@@ -322,55 +328,52 @@ class WorkflowRun:
         self._conclude(task, record, durable=not task.node.node.is_pure and record.status is not NodeStatus.FAILED)
 
     def _conclude(self, task: Task, record: NodeRecord, *, durable: bool) -> None:
-        [record] = self._keep([record], durable=durable)
-        self._apply(task.frame, record)
+        self._apply(task.frame, self._keep(record, durable=durable))
         self._check_steps()
         self._check_time()
 
-    def _keep(self, records: Sequence[NodeRecord], *, durable: bool) -> list[NodeRecord]:
-        """Record them, but those that an earlier attempt did: then what that one saw counts."""
-        fresh = [record for record in records if record.execution_id not in self._restored]
-        for record in fresh:
-            self._journal.record(record, durable=durable and record is fresh[-1])
-        return [self._restored.pop(record.execution_id, record) for record in records]
+    def _keep(self, record: NodeRecord, *, durable: bool) -> NodeRecord:
+        """Record it, unless an earlier attempt did: then what that one saw counts."""
+        earlier = self._restored.pop(record.execution_id, None)
+        if earlier is None:
+            self._journal.record(record, durable=durable)
+        return earlier or record
+
+    def _keep_together(self, records: Sequence[NodeRecord]) -> list[NodeRecord]:
+        """The same for several: what is recorded is durable with the last of it."""
+        last = next((record for record in reversed(records) if record.execution_id not in self._restored), None)
+        return [self._keep(record, durable=record is last) for record in records]
 
     def _success(self, task: Task, result: NodeResult) -> NodeRecord:
-        task.spending += Spending.of(result.total_tokens, result.metadata)
+        if result.total_tokens or result.metadata:
+            task.spending += Spending.of(result.total_tokens, result.metadata)
+        shown = self._masked(task, result) if self._masker.is_needed else result
+        return task.record(NodeStatus.SUCCEEDED, shown, None, self._clock)
+
+    def _masked(self, task: Task, result: NodeResult) -> NodeResult:
+        """With the secrets hidden that are none of the workflow's own outputs."""
         is_response = task.node.spec.type in RESPONSE_TYPES
-        return self._record(
-            task,
-            NodeStatus.SUCCEEDED,
-            inputs=result.inputs if is_response else self._masker.value(result.inputs),
-            process_data=self._masker.value(result.process_data),
-            outputs=result.outputs,
-            error=None,
-            handle=result.handle,
-            metadata=result.metadata,
-            writes=result.writes,
-        )
+        inputs = result.inputs if is_response else self._masker.value(result.inputs)
+        return replace(result, inputs=inputs, process_data=self._masker.value(result.process_data))
 
     def _failure(self, task: Task, error: NodeError) -> NodeRecord:
         """The record of a final failure: handled by the node's strategy, or the end of its frame."""
         error.message = self._masker.text(error.message)
         recovery, metadata = task.node.recovery, error.partial.metadata
         handled = recovery.strategy is not None
-        return self._record(
-            task,
-            NodeStatus.EXCEPTION if handled else NodeStatus.FAILED,
+        known = NodeResult(
             inputs=self._masker.value(error.partial.inputs),
             process_data=self._masker.value(error.partial.process_data),
             outputs=recovery.outputs(error) if handled else error.partial.outputs,
-            error=error.message,
             handle=recovery.handle,
             metadata={**metadata, "error_strategy": str(recovery.strategy)} if handled else metadata,
         )
-
-    def _record(self, task: Task, status: NodeStatus, **values: Any) -> NodeRecord:
-        return task.record(status, now=self._clock.now(), monotonic=self._clock.monotonic(), **values)
+        return task.record(NodeStatus.EXCEPTION if handled else NodeStatus.FAILED, known, error.message, self._clock)
 
     def _apply(self, frame: Frame, record: NodeRecord) -> None:
         """What the end of a node does to the run, live or restored: values, chunks, successors, its event, in this order."""
-        self._tell_answer(record)
+        if self._resume.forms:
+            self._tell_answer(record)
         if record.status is NodeStatus.FAILED:
             self._journal.emit(record.finished_event())
             self._fail_frame(frame, record)
@@ -393,25 +396,26 @@ class WorkflowRun:
             self._contribute(record)
 
     def _advance(self, frame: Frame, record: NodeRecord) -> list[Ready]:
-        """Take the edges of a node that ended; chunks go out before and after, as values and edges allow."""
+        """Take the edges of a node that ended; chunks go out as values and edges allow."""
         self._count(frame, record)
-        if frame.is_root:
-            self._responses.advance()
         decision = frame.schedule.complete(record.node_id, record.handle)
         if frame.is_root:
             self._responses.on_edges(decision.taken)
         return decision.ready
 
     def _count(self, frame: Frame, record: NodeRecord) -> None:
-        told = frame.retried.pop(record.execution_id, NOTHING_SPENT)
-        frame.spending += record.spending
         frame.node_types.add(record.node_type)
+        told, spent = frame.retried.pop(record.execution_id, NOTHING_SPENT), record.spending
+        if spent is NOTHING_SPENT:
+            return
+        frame.spending += spent
         if not record.is_container:
-            self._counters.spending += record.spending - told
+            self._counters.spending += spent - told
 
     def _pass_on(self, frame: Frame, ready: list[Ready]) -> None:
         """One node of the frame is done, others are ready; without any, the frame is done."""
-        self._ready.extend((frame, item) for item in ready)
+        for item in ready:
+            self._ready.append((frame, item))
         frame.pending += len(ready) - 1
         if not frame.pending:
             self._end_frame(frame, None)
@@ -423,24 +427,17 @@ class WorkflowRun:
         elif record.node_type == "answer":
             self._outputs["answer"] = self._outputs.get("answer", "") + record.outputs.get("answer", "")
 
-    def _leave(self, task: Task) -> None:
-        """A silent node ends at once, without event or record."""
-        task.frame.node_types.add(task.node.spec.type)
-        self._pass_on(task.frame, task.frame.schedule.complete(task.node.id, "source").ready)
-
     # ---- retries
 
     def _retry(self, task: Task, error: NodeError) -> None:
-        record = self._record(
-            task,
-            NodeStatus.RETRY,
+        known = NodeResult(
             inputs=self._masker.value(error.partial.inputs),
             process_data=self._masker.value(error.partial.process_data),
             outputs=error.partial.outputs,
-            error=self._masker.text(error.message),
             handle="",
             metadata=error.partial.metadata,
         )
+        record = task.record(NodeStatus.RETRY, known, self._masker.text(error.message), self._clock)
         self._journal.emit(record.retried_event())
         heapq.heappush(self._retries, (self._clock.monotonic() + task.node.retry.interval_s, task.index, task))
 
@@ -457,7 +454,7 @@ class WorkflowRun:
         """Start an iteration or a loop. One with nothing to go through ends at once, without an event."""
         self._count_attempt(task)
         context = self._context(task, lambda *chunk: None)
-        opened = _guarded(lambda: node.open(task.frame.pool, context, self._graph.children(task.node.id)))
+        opened = _guarded(node.open, task.frame.pool, context, self._graph.children(task.node.id))
         if isinstance(opened, NodeError):
             self._counters.exceptions += task.frame.is_root
             self._close(task, self._failure(task, opened))
@@ -520,7 +517,7 @@ class WorkflowRun:
 
     def _close(self, task: Task, record: NodeRecord, finish: Finish | None = None) -> None:
         """The end of a container: its event comes first, then the values behind it (nodes.md section 4.3)."""
-        [record] = self._keep([record], durable=False)
+        record = self._keep(record, durable=False)
         if finish is not None:
             self._journal.emit(_completed(record, finish))
         if record.status is NodeStatus.FAILED:
@@ -616,10 +613,10 @@ class WorkflowRun:
         self._apply(frame, record)
 
 
-def _guarded(work: Callable[[], T]) -> T | NodeError:
+def _guarded(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T | NodeError:
     """What a node gives, or its failure."""
     try:
-        return work()
+        return work(*given, **named)
     except NodeError as error:
         return error
     except Exception as error:  # One of the two places: a node may fail in ways it does not know.

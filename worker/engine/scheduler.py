@@ -6,26 +6,26 @@ all are skipped, it is skipped and so are its outgoing edges.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
+from worker.engine.fact import fact
 from worker.engine.graph import Edge, Graph, Plan
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Ready:
     node_id: str
     #: Source of the last edge taken to it; None for the root of a frame.
     predecessor_id: str | None
 
 
-@dataclass(slots=True)
+@fact
 class Decision:
     """What the end of one node decides."""
 
     #: In the order of the document's edges, so that two runs of one graph schedule alike.
-    ready: list[Ready] = field(default_factory=list)
-    taken: list[Edge] = field(default_factory=list)
+    ready: list[Ready]
+    taken: Sequence[Edge]
 
 
 class Schedule:
@@ -43,43 +43,40 @@ class Schedule:
 
     def is_skipped(self, node_id: str) -> bool:
         """It does not run in this frame: all its edges were skipped, or it lies behind another entry of the graph only."""
-        return node_id in self._skipped or self._is_elsewhere(node_id)
-
-    def _is_elsewhere(self, node_id: str) -> bool:
-        node, root = self._graph.nodes.get(node_id), self._graph.nodes[self._plan.root]
-        return node is not None and node.spec.container_id == root.spec.container_id and node_id not in self._plan.incoming
+        return node_id in self._skipped or node_id in self._plan.elsewhere
 
     def complete(self, node_id: str, handle: str) -> Decision:
         """A node ended: take its edges, or only those of ``handle`` if it branches; skips spread first."""
-        decision = Decision()
+        ready: list[Ready] = []
         edges = self._graph.outgoing.get(node_id, ())
         if self._graph.nodes[node_id].is_branch:
             for edge in edges:
                 if edge.handle != handle:
-                    self._skip(edge, decision)
+                    self._skip(edge, ready)
             edges = [edge for edge in edges if edge.handle == handle]
         for edge in edges:
-            self._take(edge, decision)
-        return decision
+            self._take(edge, ready)
+        return Decision(ready, edges)
 
-    def _take(self, edge: Edge, decision: Decision) -> None:
-        decision.taken.append(edge)
+    def _take(self, edge: Edge, ready: list[Ready]) -> None:
         self._predecessor[edge.target] = edge.source
-        self._decide(edge, decision)
+        self._undecided[edge.target] -= 1
+        if not self._undecided[edge.target]:
+            ready.append(Ready(edge.target, edge.source))
 
-    def _skip(self, edge: Edge, decision: Decision) -> None:
+    def _skip(self, edge: Edge, ready: list[Ready]) -> None:
         # A loop instead of recursion: chains may be as long as the graph.
         waiting = [edge]
         while waiting:
-            waiting.extend(self._decide(waiting.pop(), decision))
+            waiting.extend(self._skip_one(waiting.pop(), ready))
 
-    def _decide(self, edge: Edge, decision: Decision) -> Iterator[Edge] | Sequence[Edge]:
-        """Count the edge as decided; answers the edges that are skipped because of it."""
+    def _skip_one(self, edge: Edge, ready: list[Ready]) -> Sequence[Edge]:
+        """Answers the edges that are skipped because of it."""
         self._undecided[edge.target] -= 1
         if self._undecided[edge.target]:
             return ()
         if edge.target in self._predecessor:
-            decision.ready.append(Ready(edge.target, self._predecessor[edge.target]))
+            ready.append(Ready(edge.target, self._predecessor[edge.target]))
             return ()
         self._skipped.add(edge.target)
         return self._graph.outgoing.get(edge.target, ())

@@ -21,6 +21,11 @@ class Spending:
         """What one attempt tells in its result, or in what is known of its failure."""
         return cls(total_tokens, Decimal(str(metadata.get("total_price") or 0)), metadata.get("currency") or "")
 
+    @classmethod
+    def of_sums(cls, total_tokens: int, total_price: Decimal, currency: str) -> Spending:
+        """``NOTHING_SPENT`` itself if it is that."""
+        return cls(total_tokens, total_price, currency) if total_tokens or total_price or currency else NOTHING_SPENT
+
     def __add__(self, later: Spending) -> Spending:
         """Sums; the currency of the later one that has any, as nodes.md section 5.1 adds usages."""
         return Spending(self.total_tokens + later.total_tokens, self.total_price + later.total_price, later.currency or self.currency)
@@ -35,4 +40,5 @@ class Spending:
         return {"total_tokens": self.total_tokens, **price}
 
 
+#: Most nodes ask no model: there is one object for what they spend, and nothing to add up.
 NOTHING_SPENT = Spending()

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.engine.fact import fact
 from worker.engine.pausing import HeldForm
 from worker.engine.record import NodeRecord
 from worker.engine.spending import NOTHING_SPENT, Spending
 from worker.engine.workflow import ConversationVariable
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class RunStart:
     """The facts of a run, the same for every attempt."""
 
@@ -75,3 +76,7 @@ class Resume:
     forms: Mapping[str, HeldForm] = field(default_factory=dict)
     #: Readers were told that the run pauses, and not yet that it goes on.
     ends_pause: bool = False
+
+
+#: A first attempt.
+NOTHING_LEFT = Resume()

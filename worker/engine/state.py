@@ -6,7 +6,6 @@ A frame is one pass over a graph, or over the inside of a container, with its ow
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from worker.engine.containers import ContainerNode, RoundOutcome, Rounds
 from worker.engine.errors import NodeError
@@ -14,6 +13,7 @@ from worker.engine.events import ROOT, AgentLog, NodeStarted, NodeStatus, Scope
 from worker.engine.graph import GraphNode
 from worker.engine.node import NodeResult
 from worker.engine.pausing import AskedForm, FormRequest, HeldForm
+from worker.engine.ports import Clock
 from worker.engine.record import NodeRecord
 from worker.engine.scheduler import Schedule
 from worker.engine.spending import NOTHING_SPENT, Spending
@@ -40,10 +40,10 @@ class Frame:
     node_types: set[str] = field(default_factory=set)
     #: It ended: whatever its nodes still bring is dropped.
     is_over: bool = False
+    is_root: bool = field(init=False)
 
-    @property
-    def is_root(self) -> bool:
-        return self.container is None
+    def __post_init__(self) -> None:
+        self.is_root = self.container is None
 
     @property
     def is_dead(self) -> bool:
@@ -82,26 +82,32 @@ class Task:
     def asked(self, request: FormRequest) -> AskedForm:
         return AskedForm(self.execution_id, self.node.id, self.node.spec.title, request)
 
-    def record(self, status: NodeStatus, *, now: float, monotonic: float, **values: Any) -> NodeRecord:
-        """The record of how it ended, or of a failed attempt."""
-        spec = self.node.spec
+    def record(self, status: NodeStatus, result: NodeResult, error: str | None, clock: Clock) -> NodeRecord:
+        """The record of how it ended, or of a failed attempt: ``result`` as it is to be kept, secrets masked."""
+        spec, spending = self.node.spec, self.spending
         return NodeRecord(
-            execution_id=self.execution_id,
-            node_id=spec.id,
-            node_type=spec.type,
-            title=spec.title,
-            index=self.index,
-            predecessor_node_id=self.predecessor_id,
-            status=status,
-            attempts=self.attempts,
-            elapsed_s=monotonic - self.started,
-            created_at=self.created_at,
-            finished_at=now,
-            scope=self.frame.scope,
-            total_tokens=self.spending.total_tokens,
-            total_price=self.spending.total_price,
-            currency=self.spending.currency,
-            **values,
+            self.execution_id,
+            spec.id,
+            spec.type,
+            spec.title,
+            self.index,
+            self.predecessor_id,
+            status,
+            result.inputs,
+            result.process_data,
+            result.outputs,
+            error,
+            result.handle,
+            self.attempts,
+            clock.monotonic() - self.started,
+            self.created_at,
+            clock.now(),
+            spending.total_tokens,
+            spending.total_price,
+            spending.currency,
+            self.frame.scope,
+            result.metadata,
+            result.writes,
         )
 
 

@@ -29,7 +29,7 @@ class Template:
 
     def render(self, pool: VariablePool, rendering: Rendering = text_of) -> str:
         """The text with each value in its place; where there is none, its bare path."""
-        return "".join(part if isinstance(part, str) else _shown(part, pool, rendering) for part in self.parts)
+        return "".join([part if isinstance(part, str) else _shown(part, pool, rendering) for part in self.parts])
 
 
 def _shown(selector: Selector, pool: VariablePool, rendering: Rendering) -> str:

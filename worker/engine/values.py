@@ -88,6 +88,9 @@ def array_type(items: list[Any]) -> str:
     return ARRAY_TYPES.get(kinds.pop(), "array[any]") if len(kinds) == 1 else "array[any]"
 
 
+#: Types of the values that are plain JSON as they are.
+ATOMS = frozenset({type(None), bool, int, float, str})
+
 SCALAR_TYPES: Mapping[type, str] = {
     type(None): "none",
     bool: "boolean",
@@ -113,6 +116,8 @@ ARRAY_TYPES: Mapping[str, str] = {
 
 def plain(value: Any) -> Any:
     """The same value with secrets as ordinary text: what code, templates and End outputs get (nodes.md section 2.4)."""
+    if type(value) in ATOMS:
+        return value
     if isinstance(value, Secret):
         return str(value)
     if isinstance(value, dict):

@@ -6,7 +6,7 @@ find all of it here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Literal
 
@@ -81,6 +81,10 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 
+NO_VALUES: Final[Mapping[str, Any]] = {}
+
+NO_SECRETS: Final = Masker(())
+
 
 class VariablePool:
     """Values by node id and name; deeper selectors look into objects and files.
@@ -94,18 +98,18 @@ class VariablePool:
     def __init__(self, file_url: FileURL = remote_address) -> None:
         #: Signs the address of a file; used by selectors that end in ``url`` and by renderings.
         self.file_url = file_url
-        self._values: dict[str, dict[str, Any]] = {}
-        #: Declared types, by node id and name.
-        self._types: dict[str, dict[str, str]] = {}
+        #: Copies of the pool share the inner mappings: a write makes a new one.
+        self._values: dict[str, Mapping[str, Any]] = {}
+        #: Declared types, by node id and name; shared likewise.
+        self._types: dict[str, Mapping[str, str]] = {}
         self._masked: Sequence[str] = ()
-        self._masker = Masker(())
+        self._masker = NO_SECRETS
 
     def get(self, selector: Sequence[str]) -> Any:
         """The value, or ``MISSING`` (which is false; a found null is None)."""
-        if len(selector) < 2:
-            return MISSING
-        value = self._values.get(selector[0], {}).get(selector[1], MISSING)
-        return value if len(selector) == 2 else self._descend(value, selector[2:])
+        if len(selector) == 2:
+            return self._values.get(selector[0], NO_VALUES).get(selector[1], MISSING)
+        return self._descend(self.get(selector[:2]), selector[2:]) if len(selector) > 2 else MISSING
 
     def _descend(self, value: Any, path: Sequence[str]) -> Any:
         if isinstance(value, File):
@@ -117,25 +121,29 @@ class VariablePool:
         return value
 
     def set(self, node_id: str, name: str, value: Any) -> None:
-        self._values.setdefault(node_id, {})[name] = value
+        self._values[node_id] = {**self._values.get(node_id, NO_VALUES), name: value}
 
     def add_outputs(self, node_id: str, outputs: Mapping[str, Any]) -> None:
         """Each output becomes a variable ``(node_id, name)``; earlier ones of other names stay."""
-        self._values.setdefault(node_id, {}).update(outputs)
+        earlier = self._values.get(node_id)
+        self._values[node_id] = {**earlier, **outputs} if earlier else dict(outputs)
 
     def declare(self, node_id: str, name: str, kind: str) -> None:
         """Fix the type of a variable for those who write it: an empty list, for one, does not say what may be put into it."""
-        self._types.setdefault(node_id, {})[name] = kind
+        self._types[node_id] = {**self._types.get(node_id, NO_VALUES), name: kind}
 
     def type_at(self, node_id: str, name: str) -> str:
         """The declared type of a variable that is there, else that of its value."""
-        declared = self._types.get(node_id, {}).get(name)
-        return declared or type_of(self._values[node_id][name])
+        return self.type_of_new(node_id, name, self._values[node_id][name])
+
+    def type_of_new(self, node_id: str, name: str, value: Any) -> str:
+        """The declared type of a variable, else that of the value that it is to have."""
+        return self._types.get(node_id, NO_VALUES).get(name) or type_of(value)
 
     def take_over(self, node_id: str, other: VariablePool) -> None:
         """The variables under one first part become those of another pool."""
         if node_id in other._values:
-            self._values[node_id] = dict(other._values[node_id])
+            self._values[node_id] = other._values[node_id]
 
     def remove_node(self, node_id: str) -> None:
         """Forget all outputs of a node; a node without any is fine."""
@@ -149,8 +157,14 @@ class VariablePool:
     def copy(self) -> VariablePool:
         """A pool whose later writes are invisible here, and the other way round: for the rounds of an iteration."""
         twin = VariablePool(self.file_url)
-        twin._values = {node_id: dict(values) for node_id, values in self._values.items()}
-        twin._types = {node_id: dict(types) for node_id, types in self._types.items()}
+        twin._values, twin._types = self._values.copy(), self._types.copy()
+        return twin
+
+    def part(self, node_ids: Iterable[str]) -> VariablePool:
+        """A copy with the variables under these first parts only."""
+        twin = VariablePool(self.file_url)
+        twin._values = {node_id: self._values[node_id] for node_id in node_ids if node_id in self._values}
+        twin._types = {node_id: self._types[node_id] for node_id in node_ids if node_id in self._types}
         return twin
 
     @property

@@ -96,26 +96,28 @@ class Item:
         value = list(self.value) if isinstance(self.value, tuple) else self.value
         return {"variable_selector": list(self.target), "input_type": self.input_type, "operation": self.operation, "value": value}
 
-    def apply(self, pool: VariablePool) -> bool:
-        """Do it to the pool; False if a null came in, which changes nothing. Raises ``VariableError``."""
+    def result(self, pool: VariablePool) -> Any:
+        """The new value of the target; ``MISSING`` if a null came in, which changes nothing. Raises ``VariableError``."""
         if not is_writable(self.target, pool):
             raise VariableError(f"Variable {list(self.target)} not found")
         kind = pool.type_at(*self.target)
         check_support(self.operation, self.input_type, kind)
-        incoming = self._incoming(pool)
+        incoming = self._incoming(pool) if self._reads_variable else self.value
         if incoming is None and self._reads_variable:
-            return False
+            return MISSING
         value = checked_value(self.operation, kind, incoming)
-        pool.set(self.target[0], self.target[1], result_of(self.operation, kind, pool.get(self.target), value))
-        return True
+        return result_of(self.operation, kind, pool.get(self.target), value)
+
+    @property
+    def selectors(self) -> tuple[Selector, ...]:
+        """Of the variables that it reads or writes."""
+        return (self.target, self.value) if isinstance(self.value, tuple) else (self.target,)
 
     @property
     def _reads_variable(self) -> bool:
         return self.input_type == VARIABLE and self.operation not in VALUELESS and self.value is not None
 
     def _incoming(self, pool: VariablePool) -> Any:
-        if not self._reads_variable:
-            return self.value
         found = pool.get(self.value) if isinstance(self.value, tuple) else MISSING
         if found is MISSING:
             raise VariableError(f"Variable {self.document['value']} not found")
@@ -134,17 +136,29 @@ class BatchAssignerNode:
         fields.check()
         self._shown = _shown(spec, self._items)
         self.written_selectors = tuple(item.target for item in self._items)
+        #: First parts of all that is read or written: a draft of the whole pool would cost as much as the run has nodes.
+        self._touched = frozenset(first for item in self._items for selector in item.selectors for first in selector[:1])
 
     def run(self, pool: VariablePool, context: NodeContext) -> NodeResult:
-        draft = pool.copy()
         try:
-            changed = dict.fromkeys(item.target for item in self._items if item.apply(draft))
-            writes = [(target, draft.get(target)) for target in changed]
+            writes = self._writes(pool)
             check_sizes(writes, context)
         except VariableError as error:
             # The reference server shows no class name for these failures.
             raise NodeError(error.message, error_type="", partial=Partial(inputs=self._shown)) from error
-        return NodeResult(inputs=self._shown, process_data=_told(writes, draft), writes=writes)
+        return NodeResult(inputs=self._shown, process_data=_told(writes, pool), writes=writes)
+
+    def _writes(self, pool: VariablePool) -> list[tuple[Selector, Any]]:
+        # One operation alone needs no draft for others to look into.
+        draft = pool.part(self._touched) if len(self._items) > 1 else pool
+        written: dict[Selector, Any] = {}
+        for item in self._items:
+            value = item.result(draft)
+            if value is not MISSING:
+                written[item.target] = value
+                if draft is not pool:
+                    draft.set(item.target[0], item.target[1], value)
+        return list(written.items())
 
 
 def is_writable(target: Selector, pool: VariablePool) -> bool:
@@ -161,7 +175,7 @@ def check_sizes(writes: Sequence[tuple[Selector, Any]], context: NodeContext) ->
 
 def _told(writes: Sequence[tuple[Selector, Any]], pool: VariablePool) -> dict[str, Any]:
     values = {target[1]: value for target, value in writes}
-    return {**values, UPDATES: [_update(target, pool.type_at(*target), value) for target, value in writes]}
+    return {**values, UPDATES: [_update(target, pool.type_of_new(target[0], target[1], value), value) for target, value in writes]}
 
 
 def _update(target: Selector, kind: str, value: Any) -> dict[str, Any]:

@@ -54,6 +54,8 @@ class BoundedTemplate:
 
     def __init__(self, template: Template) -> None:
         self._template = template
+        # It names none of Jinja's own functions; to lay them out for it at each rendering took longer than all the rest.
+        template.globals = {}
 
     @classmethod
     def of(cls, source: str) -> BoundedTemplate | None:
@@ -68,8 +70,9 @@ class BoundedTemplate:
     def render(self, inputs: Mapping[str, Any], max_characters: int) -> str:
         """Raises ``NodeError``."""
         parts, length = [], 0
+        context = self._template.new_context(dict(inputs))
         try:
-            for part in self._template.generate(inputs):
+            for part in self._template.root_render_func(context):
                 parts.append(part)
                 length += len(part)
                 if length > max_characters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,12 +21,18 @@ class Case:
     id: str
     logic: Logic
     conditions: list[Condition]
+    #: How ``process_data`` tells of the case itself.
+    group: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, fields: Fields) -> Case:
+        case_id, logic, conditions = fields.required_text("case_id"), read_logic(fields), read_conditions(fields)
+        told = [condition.document for condition in conditions]
+        return cls(case_id, logic, conditions, {"case_id": case_id, "logical_operator": logic, "conditions": told})
 
     def result(self, verdict: Verdict) -> dict[str, Any]:
         """How ``process_data`` tells what became of the case."""
-        conditions = [condition.document for condition in self.conditions]
-        group = {"case_id": self.id, "logical_operator": self.logic, "conditions": conditions}
-        return {"group": group, "results": verdict.results, "final_result": verdict.result}
+        return {"group": self.group, "results": verdict.results, "final_result": verdict.result}
 
 
 class IfElseNode:
@@ -34,7 +41,7 @@ class IfElseNode:
 
     def __init__(self, spec: NodeSpec) -> None:
         fields = Fields.of(spec)
-        self._cases = [Case(case.required_text("case_id"), read_logic(case), read_conditions(case)) for case in fields.items("cases")]
+        self._cases = [Case.of(case) for case in fields.items("cases")]
         fields.check()
 
     def run(self, pool: VariablePool, context: NodeContext) -> NodeResult:

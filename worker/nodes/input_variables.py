@@ -32,5 +32,4 @@ def read_variables(fields: Fields, key: str = "variables") -> tuple[InputVariabl
 
 def gather(variables: Sequence[InputVariable], pool: VariablePool) -> dict[str, Any]:
     """Their values by name; a missing one is None (nodes.md section 3.3)."""
-    found = {variable.name: pool.get(variable.selector) for variable in variables}
-    return {name: None if value is MISSING else value for name, value in found.items()}
+    return {variable.name: None if (value := pool.get(variable.selector)) is MISSING else value for variable in variables}
