@@ -10,10 +10,12 @@ monkey.patch_all()
 
 import errno  # noqa: E402
 import os  # noqa: E402
+import resource  # noqa: E402
 import signal  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 
 import gevent  # noqa: E402
+from gunicorn.http.errors import ParseException  # noqa: E402
 from gunicorn.workers.ggevent import GeventWorker  # noqa: E402
 
 #: Seconds between readiness going false and the end of listening, so that a balancer can see it.
@@ -22,10 +24,15 @@ NOTICE_S = 1.0
 #: Seconds that blocking calls get to be answered once the process is to end; streams are ended at once, since they can be resumed.
 CALLS_S = 5.0
 
+#: What may be left of the body of a request that was answered, in bytes and seconds, so that its connection serves others.
+REST_BYTES = 64 * 1024
+REST_S = 1.0
+
 bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '5001')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
-#: Above PENSTOCK_MAX_STREAMS, so that a full process answers 503 instead of leaving connections to hang.
-worker_connections = 1000
+#: Above PENSTOCK_MAX_STREAMS, so that a full process answers 503 instead of leaving connections to hang; 0 means no limit there.
+max_streams = int(os.environ.get("PENSTOCK_MAX_STREAMS") or 900)
+worker_connections = max(1000, max_streams + 100) if max_streams else 100_000
 #: The most gunicorn allows; what is longer gets its own answer, which is no JSON.
 limit_request_line = 8190
 #: Above the idle time of usual balancers (60 s), so that they close connections first and never use one that is just going.
@@ -43,6 +50,30 @@ control_socket_disable = True
 loglevel = os.environ.get("PENSTOCK_LOG_LEVEL", "info").lower()
 
 
+def take_turns(req):
+    """Let others go on before each piece of a body: a connection that always has something ready never makes its greenlet wait."""
+    read = req.body.read
+
+    def read_in_turn(size=None):
+        gevent.sleep(0)
+        return read(size)
+
+    req.body.read = read_in_turn
+
+
+def is_read(req, sock):
+    """Whether a request's body is at its end, or so near to it that the rest is here in a moment."""
+    # Without the turns.
+    del req.body.read
+    sock.settimeout(REST_S)
+    try:
+        return len(req.body.read(REST_BYTES)) < REST_BYTES
+    except (OSError, ParseException):
+        return False
+    finally:
+        sock.settimeout(None)
+
+
 class APIWorker(GeventWorker):
     """Knows clients that do not read, and closes idle connections when it is to end instead of waiting for them."""
 
@@ -51,12 +82,16 @@ class APIWorker(GeventWorker):
         self.idle = set()
 
     def handle_request(self, listener_name, req, sock, addr):
+        take_turns(req)
         try:
             super().handle_request(listener_name, req, sock, addr)
         except TimeoutError as error:
             self.log.info("A client that stopped reading is cut off: %s", addr)
             # gunicorn takes this one for what it is: a client that is gone.
             raise ConnectionResetError(errno.ECONNRESET, "The client does not read.") from error
+        if not is_read(req, sock):
+            # What is left of it would be read to its end before the next request, however much it is.
+            raise StopIteration
 
     @contextmanager
     def timeout_ctx(self):
@@ -86,6 +121,12 @@ class APIWorker(GeventWorker):
 
 
 worker_class = APIWorker
+
+
+def on_starting(server):
+    """Each connection takes a descriptor, and systems begin with 1,024 of them."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
 def post_worker_init(worker):
