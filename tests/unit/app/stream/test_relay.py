@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from redis import ConnectionError as RedisConnectionError
 
-from app.stream.relay import LOOK_AT_LOG_S, LOOK_AT_SQL_S, LOOK_WITHOUT_REDIS_S, PAGE, PAGE_BYTES, Past, Relay
+from app.stream.relay import FIRST_LOOK_S, LONGEST_LOOK_S, LOOK_WITHOUT_REDIS_S, PAGE, PAGE_BYTES, Past, Relay
 from worker.bus.ports import LAGGING, LogEntry, News
 from worker.store.errors import StorageUnavailable
 
@@ -183,16 +183,29 @@ def test_no_ping_follows_the_last_event():
     assert numbers(relay(world, is_new=True)) == [1]
 
 
-def test_silence_is_checked_against_the_log_often_and_against_sql_now_and_then():
+def test_silence_is_checked_ever_less_often_against_the_log_and_from_the_second_time_on_against_sql():
     world = World()
     world.script = [news(1, 1), *[None] * 20, lambda: world.log.append(entry(2, last=2))]
 
     found = numbers(relay(world, is_new=True))
 
     assert [number for number in found if number] == [1, 2]
-    assert min(gaps(world.sql_reads)) >= LOOK_AT_SQL_S
-    assert max(gaps(world.sql_reads)) <= LOOK_AT_SQL_S + LOOK_AT_LOG_S
-    assert max(gaps(world.log_reads)) <= LOOK_AT_LOG_S
+    looks = sorted(set(world.log_reads))
+    assert looks[0] == FIRST_LOOK_S
+    assert gaps(looks)[:3] == [2 * FIRST_LOOK_S, 4 * FIRST_LOOK_S, 8 * FIRST_LOOK_S]
+    assert set(gaps(looks)[3:]) == {LONGEST_LOOK_S}
+    assert sorted(set(world.sql_reads)) == looks[1 : 1 + len(set(world.sql_reads))]
+
+
+def test_news_make_the_next_look_come_soon_again():
+    world = World()
+    world.script = [news(1, 1), *[None] * 10, news(2, 2), None, None, news(3, 3, ends=True)]
+    heard_at: list[float] = []
+    world.script[11] = lambda: heard_at.append(world.now) or news(2, 2)
+
+    numbers(relay(world, is_new=True, ping_interval_s=1000.0))
+
+    assert next(at for at in world.log_reads if at > heard_at[0]) == heard_at[0] + FIRST_LOOK_S
 
 
 def gaps(times: list[float]) -> list[float]:
