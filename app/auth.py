@@ -6,7 +6,7 @@ from flask import g, request
 
 from app.errors import APIError
 from app.parts import current_parts
-from worker.store.keys import KeyedApp, find_app_by_token
+from worker.store.keys import KeyedApp, look_up_token
 
 WORKFLOW_MODE = "workflow"
 
@@ -47,8 +47,7 @@ def authenticate(token: str) -> KeyedApp:
 
     One query per request and nothing is remembered, so that a revoked key or a new version counts from the next request on.
     """
-    with current_parts().database.read() as session:
-        app = find_app_by_token(session, token)
+    app = look_up_token(current_parts().database, token)
     if app is None:
         raise APIError("unauthorized", "Access token is invalid")
     if app.status != "normal":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -12,8 +11,10 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from worker.broker import QUEUE, TASK, celery_settings
+from worker.broker import celery_settings
+from worker.bus.connection import connect
 from worker.bus.ports import ListenerPort, SubscriptionPort
+from worker.bus.tasks import TaskQueues
 from worker.config import Config
 from worker.store.idempotency import KeyedRun, Submission, accept_keyed_run
 from worker.store.runs import NewRun, accept_run
@@ -44,26 +45,17 @@ class CeleryDispatcher:
     def __init__(self, config: Config) -> None:
         self._celery = Celery("penstock", set_as_current=False)
         self._celery.conf.update(celery_settings(config))
+        # A command is tried twice.
+        self._queues = TaskQueues(connect(config, PATIENCE_S / 2), config.redis_prefix)
 
     def send(self, run_id: str, task_id: str) -> None:
-        sending = self._start(lambda: self._send(run_id, task_id))
-        sending.join(PATIENCE_S)
-        if sending.is_alive():
-            log.warning("The broker takes long to accept the task of run %s.", run_id)
+        try:
+            self._queues.put(run_id, task_id, patience_s=PATIENCE_S)
+        except FAILURES as error:
+            log.warning("The task of run %s could not be sent; the sweeper sends it later: %s", run_id, error or "Redis takes long.")
 
     def revoke(self, task_id: str) -> None:
-        self._start(lambda: self._revoke(task_id))
-
-    def _start(self, work: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=work, name="celery", daemon=True)
-        thread.start()
-        return thread
-
-    def _send(self, run_id: str, task_id: str) -> None:
-        try:
-            self._celery.send_task(TASK, args=[run_id], task_id=task_id, queue=QUEUE, ignore_result=True)
-        except FAILURES as error:
-            log.warning("The task of run %s could not be sent; the sweeper sends it later: %s", run_id, error)
+        threading.Thread(target=self._revoke, args=(task_id,), name="celery", daemon=True).start()
 
     def _revoke(self, task_id: str) -> None:
         try:
@@ -113,8 +105,7 @@ class Intake:
 
         Raises ``StorageUnavailable``; nothing is stored then.
         """
-        with self._database.begin() as session:
-            stored = accept_run(session, run)
+        stored = self._database.transact_once(lambda session: accept_run(session, run), group=run.app_id)
         return self._enqueue(Accepted(run.run_id, run.task_id, run.workflow_id, stored.created_at, self._listener.subscribe(run.run_id)))
 
     def accept_once(self, run: NewRun, submission: Submission) -> Accepted:

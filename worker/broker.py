@@ -6,10 +6,18 @@ import sys
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from kombu import Exchange, Queue
+
 from worker.config import Config, ConfigError
 
 #: Queue of runs that somebody waits for.
 QUEUE = "interactive"
+
+#: Queue of runs that batches have begun: workers look into it when the other one is empty.
+BATCH_QUEUE = "batch"
+
+#: In the order in which workers look into them.
+QUEUES = (QUEUE, BATCH_QUEUE)
 
 #: Name of the task that executes a run; its only argument is the run id, its task id that of the run.
 TASK = "worker.tasks.run_workflow"
@@ -25,9 +33,8 @@ def celery_settings(config: Config) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {
-            "visibility_timeout": 3600,
-            "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,
+            # The order of ``QUEUES``, and not each of them in turn.
+            "queue_order_strategy": "priority",
             "health_check_interval": 10,
             "socket_timeout": 10,
             "socket_connect_timeout": 5,
@@ -35,11 +42,13 @@ def celery_settings(config: Config) -> dict[str, Any]:
             "global_keyprefix": config.redis_prefix,
         },
         "task_default_queue": QUEUE,
+        # Whoever receives a message has it for good: to keep a list of those in flight would cost two round trips for each.
+        "task_queues": [Queue(name, Exchange(name), routing_key=name, no_ack=True) for name in QUEUES],
         "task_serializer": "json",
         "accept_content": ["json"],
         "task_default_delivery_mode": 2,
         "task_ignore_result": True,
-        # Acknowledged on receipt: the lease in SQL finds a dead worker, not a visibility timeout (P1 to P4).
+        # The lease in SQL finds a dead worker, not a visibility timeout (P1 to P4).
         "task_acks_late": False,
         "task_reject_on_worker_lost": False,
         # A sender has a sweeper behind it: rather answer soon than try for long (P12).
@@ -81,7 +90,7 @@ def worker_arguments(config: Config) -> list[str]:
         # Its advice against running as root is about pickled messages, which are not accepted here; in containers root is usual.
         *(sys.executable, "-W", "ignore:You're running the worker with superuser privileges"),
         *("-m", "celery", "--app", "worker.celery", "--quiet", "worker"),
-        *("--pool", config.worker_pool, "--concurrency", str(config.worker_concurrency), "--queues", QUEUE),
+        *("--pool", config.worker_pool, "--concurrency", str(config.worker_concurrency), "--queues", ",".join(QUEUES)),
         # No chatter between workers: none of them needs to know the others, and it delays the start (P21).
         *("--without-mingle", "--without-gossip", "--without-heartbeat"),
         *("--loglevel", "INFO"),

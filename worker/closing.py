@@ -80,4 +80,5 @@ def start_of(claim: Claim, environment: dict[str, object]) -> RunStart:
         created_at=claim.created_at,
         elapsed_s=claim.elapsed_s,
         paused_s=claim.paused_s,
+        trigger_id=claim.trigger_id,
     )

@@ -40,7 +40,7 @@ class WorkerStep(bootsteps.StartStopStep):
         self._worker.start()
         # Only the threads pool has an event loop; gevent's looks for slots every two seconds, so it had better have some to spare.
         if getattr(parent, "hub", None) is not None:
-            self._wake = SlotWake(parent.hub)
+            self._wake = SlotWake(parent.hub, parent.concurrency)
             self._wake.start()
         # Celery takes seconds from the signal to the stop of its steps; the runs need not wait for that.
         signals.worker_shutting_down.connect(self._on_signal, weak=False)

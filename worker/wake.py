@@ -10,16 +10,22 @@ import os
 from typing import Any
 
 from celery import signals
+from celery.worker import state
 
 #: Seconds from the end of a task to its slot being counted as free: Celery does that just behind the signal.
 SETTLE_S = 0.002
 
 
-class SlotWake:
-    """A pipe into the loop; ``task_postrun`` writes to it from the thread that ran the task."""
+#: Slots that may be free before a task that ends has nobody to wake. The loop may fill that many while the task is ending.
+MARGIN = 8
 
-    def __init__(self, hub: Any) -> None:
+
+class SlotWake:
+    """A pipe into the loop; ``task_postrun`` writes to it from the thread that ran the task, if the loop may be waiting for a slot."""
+
+    def __init__(self, hub: Any, slots: int) -> None:
         self._hub = hub
+        self._slots = slots
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
@@ -35,6 +41,8 @@ class SlotWake:
         os.close(self._writer)
 
     def _on_task(self, **details: Any) -> None:
+        if len(state.reserved_requests) < self._slots - MARGIN:
+            return
         try:
             os.write(self._writer, b".")
         except OSError:

@@ -19,9 +19,10 @@ from worker.store.claims import Claim, claim
 from worker.store.end_users import ensure_end_user
 from worker.store.errors import StorageUnavailable
 from worker.store.events import read_events
-from worker.store.models import RUNS, Base
+from worker.store.models import RUNS
 from worker.store.runs import NewRun, RunDetail, accept_run, get_run
 from worker.store.session import Database
+from worker.store.tables import Base
 
 LEASE_S = 30.0
 

@@ -3,7 +3,7 @@ import sys
 import pytest
 from kombu import Connection
 
-from worker.broker import broker_url, celery_settings, worker_arguments
+from worker.broker import QUEUES, broker_url, celery_settings, worker_arguments
 from worker.config import Config, ConfigError
 
 CONFIG = Config(redis_url="redis://host:7000/2", redis_prefix="mine:")
@@ -32,11 +32,19 @@ def test_a_missing_address_names_the_setting() -> None:
         celery_settings(Config())
 
 
+def test_runs_that_somebody_waits_for_come_before_those_of_batches() -> None:
+    arguments = worker_arguments(CONFIG)
+
+    assert arguments[arguments.index("--queues") + 1] == "interactive,batch"
+    assert celery_settings(CONFIG)["broker_transport_options"]["queue_order_strategy"] == "priority"
+
+
 def test_recovery_is_left_to_the_lease() -> None:
     settings = celery_settings(CONFIG)
     assert (settings["task_acks_late"], settings["task_reject_on_worker_lost"]) == (False, False)
     assert (settings["worker_prefetch_multiplier"], settings["worker_disable_prefetch"]) == (1, True)
     assert settings["broker_transport_options"]["global_keyprefix"] == "mine:"
+    assert [(queue.name, queue.no_ack) for queue in settings["task_queues"]] == [(name, True) for name in QUEUES]
 
 
 def test_the_worker_is_a_fresh_interpreter_with_the_configured_pool() -> None:

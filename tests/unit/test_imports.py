@@ -18,15 +18,19 @@ ROOT = Path(__file__).resolve().parents[2]
 INNER = {"worker.engine", "worker.config"}
 STATE = {"worker.store", "worker.bus"}
 
-#: What joins store and bus to end a run that no worker executes: both processes do that.
-JOINING = {"worker.closing", "worker.history", "worker.journal"}
+#: What joins store and bus to end a run that no worker executes, and to let one begin: both processes do that.
+JOINING = {"worker.closing", "worker.history", "worker.journal", "worker.limits"}
 
 #: What both processes use.
 SHARED = (
     INNER
     | STATE
     | JOINING
-    | {"worker.outbound", "worker.broker", "worker.files", "worker.json_schema", "worker.speech", "worker.model_providers"}
+    | {"worker.turns", "worker.outbound", "worker.broker", "worker.files", "worker.json_schema", "worker.speech", "worker.model_providers"}
+    # Makes schedules, and begins their runs.
+    | {"worker.schedules"}
+    # What operators set up, by the command line or the admin API. It imports what executes runs when somebody does.
+    | {"worker.operating"}
 )
 
 #: What executes runs; of the HTTP process only the command line may touch it.
@@ -43,14 +47,17 @@ ARROWS: dict[str, set[str]] = {
     "worker.model_providers": INNER | {"worker.store", "worker.llm"},
     "worker.json_schema": set(),
     "worker.speech": {"worker.engine"},
-    "worker.store": INNER,
-    "worker.bus": INNER,
+    "worker.turns": set(),
+    "worker.store": INNER | {"worker.turns"},
+    "worker.bus": INNER | {"worker.turns", "worker.broker"},
     "worker.outbound": INNER,
     "worker.documents": {"worker.engine"},
     "worker.sandbox": INNER | {"worker.documents"},
     "worker.broker": {"worker.config"},
     "worker.files": INNER | {"worker.store", "worker.outbound"},
     **dict.fromkeys(JOINING, INNER | STATE | JOINING),
+    "worker.schedules": INNER | STATE | {"worker.limits", "worker.files", "worker.json_schema"},
+    "worker.operating": INNER | {"worker.store", "worker.outbound"} | EXECUTION,
     "worker": SHARED | EXECUTION,
     "app": SHARED,
     # A model vendor for tests and demos: knows nothing of the product.

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import ForeignKey, Table, select, tuple_
 
 from worker.doctor.finding import Check, Finding
-from worker.store.models import Base
 from worker.store.session import Database
+from worker.store.tables import Base
 
 #: Rows of one batch.
 BATCH = 1000

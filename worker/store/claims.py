@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Boolean, CursorResult, Float, Integer, Row, Update, bindparam, func, or_, select, update
+from sqlalchemy import Boolean, Float, Integer, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from worker.engine.checkpoint import dump_record, load_record
@@ -21,7 +21,8 @@ from worker.store.clock import now_s
 from worker.store.encoding import clean_text, dumps, loads
 from worker.store.events import EventStretch, store_events
 from worker.store.models import END_USERS, PAYLOADS, RUNS, NodeExecution
-from worker.store.upsert import insert_or
+from worker.store.prepared import Prepared, PreparedInsert, Row
+from worker.store.upsert import insert_for
 from worker.store.webhooks import FINISHED, HAS_RECEIVERS, announce
 
 SUCCESSES = frozenset({RunStatus.SUCCEEDED, RunStatus.PARTIAL_SUCCEEDED})
@@ -65,6 +66,10 @@ class Claim:
     wants_speech: bool = False
     #: Seconds in which the run waited for people, which its time limit does not count.
     paused_s: float = 0.0
+    #: Node id of the trigger at which it begins; None: at the start node.
+    trigger_id: str | None = None
+    #: Queue that its task came from, and goes to if another worker is to have it; None: that of runs that somebody waits for.
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ def claim(session: Session, run_id: str, owner: str, lease_s: float, *, beside_o
     ``beside_others``: the process executes other runs too, so one that has lost a worker is left to a quarantine (``is_suspect``).
     """
     statement = CLAIM_UNSUSPECTED if beside_others else CLAIM
-    return _claimed(session.execute(statement, {"run": run_id, "owner": owner, "lease_s": lease_s}).one_or_none())
+    return _claimed(statement.one(session, {"run": run_id, "owner": owner, "lease_s": lease_s}))
 
 
 def is_suspect(session: Session, run_id: str) -> bool:
@@ -95,14 +100,15 @@ def take_over(session: Session, run_id: str, attempt: int, owner: str = CLOSING_
 
     ``attempt`` is the last one known; None: the run has gone on since.
     """
-    return _claimed(session.execute(TAKE_OVER, {"run": run_id, "claimed": attempt, "owner": owner, "lease_s": lease_s}).one_or_none())
+    return _claimed(TAKE_OVER.one(session, {"run": run_id, "claimed": attempt, "owner": owner, "lease_s": lease_s}))
 
 
-def _claimed(row: Row[Any] | None) -> Claim | None:
+def _claimed(row: Row | None) -> Claim | None:
     if row is None:
         return None
-    facts = dict(row._mapping)
-    return Claim(**{**facts, "inputs": loads(facts["inputs"])})
+    facts = dict(zip(FACT_NAMES, row, strict=True))
+    # SQLite has no truth values of its own.
+    return Claim(**{**facts, "inputs": loads(facts["inputs"]), "wants_speech": bool(facts["wants_speech"])})
 
 
 #: Fields of ``Claim``, as they are after the statement.
@@ -126,11 +132,14 @@ CLAIM_FACTS = (
     RUNS.c.last_event,
     RUNS.c.wants_speech,
     RUNS.c.paused_s,
+    RUNS.c.trigger_id,
+    RUNS.c.queue,
 )
+FACT_NAMES = tuple(column.key for column in CLAIM_FACTS)
 
 #: Of a run that has not ended. Statements about one run do not say ``finished_at IS NULL``: that would let PostgreSQL prefer the
 #: sweeper's small index, full of entries that are dead by now, to the primary key.
-IS_OPEN = RUNS.c.status.in_([RunStatus.SCHEDULED, RunStatus.RUNNING, RunStatus.PAUSED])
+IS_OPEN = or_(*(RUNS.c.status == status for status in (RunStatus.SCHEDULED, RunStatus.RUNNING, RunStatus.PAUSED)))
 IS_EXPIRED = RUNS.c.lease_until < now_s()
 IS_OVERDUE = RUNS.c.paused_at.is_(None) & (RUNS.c.deadline_at < now_s())
 
@@ -153,12 +162,14 @@ NEW_CLAIM = (
     .returning(*CLAIM_FACTS)
 )
 
-CLAIM = NEW_CLAIM.where(RUNS.c.status == RunStatus.SCHEDULED, RUNS.c.cancel_requested_at.is_(None))
+IS_WANTED = (RUNS.c.status == RunStatus.SCHEDULED, RUNS.c.cancel_requested_at.is_(None))
 
-CLAIM_UNSUSPECTED = CLAIM.where(RUNS.c.lost_attempts == 0)
+CLAIM = Prepared(NEW_CLAIM.where(*IS_WANTED))
 
-TAKE_OVER = NEW_CLAIM.where(
-    RUNS.c.attempt == bindparam("claimed"), IS_OPEN, or_(RUNS.c.status != RunStatus.RUNNING, IS_EXPIRED, IS_OVERDUE)
+CLAIM_UNSUSPECTED = Prepared(NEW_CLAIM.where(*IS_WANTED, RUNS.c.lost_attempts == 0))
+
+TAKE_OVER = Prepared(
+    NEW_CLAIM.where(RUNS.c.attempt == bindparam("claimed"), IS_OPEN, or_(RUNS.c.status != RunStatus.RUNNING, IS_EXPIRED, IS_OVERDUE))
 )
 
 
@@ -216,13 +227,16 @@ def finish_run(
     if not write(session, statement, run_id, attempt, **values, **_end_of(finished)):
         return _why_unwritten(session, run_id, attempt, finished.status)
     store_history(session, run_id, attempt, records, events)
-    if session.execute(STORE_OUTPUTS, {"run": run_id, "json": dumps(outputs_json)}).scalar():
+    row = STORE_OUTPUTS.one(session, {"run": run_id, "json": dumps(outputs_json)})
+    if row is not None and row[0]:
         announce(session, run_id, FINISHED)
     return True
 
 
 #: Answers on the way whether somebody wants to be told, so that a run that nobody waits for costs no statement more.
-STORE_OUTPUTS = update(PAYLOADS).where(PAYLOADS.c.run_id == bindparam("run")).values(outputs=bindparam("json")).returning(HAS_RECEIVERS)
+STORE_OUTPUTS = Prepared(
+    update(PAYLOADS).where(PAYLOADS.c.run_id == bindparam("run")).values(outputs=bindparam("json")).returning(HAS_RECEIVERS)
+)
 
 
 def save_speech(session: Session, run_id: str, attempt: int, events: EventStretch, *, is_end: bool = False) -> None:
@@ -244,9 +258,9 @@ OWNED = update(RUNS).where(RUNS.c.id == bindparam("run"), RUNS.c.attempt == bind
 
 LAST_EVENT = func.coalesce(bindparam("last", type_=Integer), RUNS.c.last_event)
 
-PROGRESS = OWNED.values(last_event=LAST_EVENT)
+PROGRESS = Prepared(OWNED.values(last_event=LAST_EVENT))
 
-FINISH = OWNED.values(
+ENDED = OWNED.values(
     status=bindparam("end_status"),
     error=bindparam("end_error"),
     total_tokens=bindparam("end_tokens"),
@@ -261,32 +275,41 @@ FINISH = OWNED.values(
 )
 
 #: The attempt number still tells the writer: nobody claims a run that has ended.
-SPEECH = (
+SPOKEN = (
     update(RUNS)
-    .where(RUNS.c.id == bindparam("run"), RUNS.c.attempt == bindparam("claimed"), RUNS.c.status.in_(FINAL_STATUSES))
+    .where(
+        RUNS.c.id == bindparam("run"),
+        RUNS.c.attempt == bindparam("claimed"),
+        or_(*(RUNS.c.status == status for status in sorted(FINAL_STATUSES))),
+    )
     .values(last_event=LAST_EVENT)
 )
 
-LAST_SPEECH = SPEECH.values(wants_speech=False, lease_until=None)
+SPEECH = Prepared(SPOKEN)
 
-FINISH_UNLESS_STOPPED = FINISH.where(RUNS.c.cancel_requested_at.is_(None))
+LAST_SPEECH = Prepared(SPOKEN.values(wants_speech=False, lease_until=None))
+
+FINISH = Prepared(ENDED)
+
+FINISH_UNLESS_STOPPED = Prepared(ENDED.where(RUNS.c.cancel_requested_at.is_(None)))
 
 UNOWNED = {"status": RunStatus.SCHEDULED, "lease_owner": None, "lease_until": now_s()}
 
-RELEASE = OWNED.where(RUNS.c.cancel_requested_at.is_(None)).values(**UNOWNED)
+RELEASED = OWNED.where(RUNS.c.cancel_requested_at.is_(None)).values(**UNOWNED)
 
-REQUEUE = RELEASE.where(IS_EXPIRED).values(lost_attempts=RUNS.c.lost_attempts + 1)
+RELEASE = Prepared(RELEASED)
+
+REQUEUE = Prepared(RELEASED.where(IS_EXPIRED).values(lost_attempts=RUNS.c.lost_attempts + 1))
 
 
-def write(session: Session, statement: Update, run_id: str, attempt: int, **values: Any) -> bool:
+def write(session: Session, statement: Prepared, run_id: str, attempt: int, **values: Any) -> bool:
     """Change a run in the name of a claim; False if the claim is not in force, or the statement has other conditions."""
-    result = session.execute(statement, {"run": run_id, "claimed": attempt, **values})
-    return cast("CursorResult[Any]", result).rowcount == 1
+    return statement.execute(session, {"run": run_id, "claimed": attempt, **values}) == 1
 
 
 def _end_of(finished: RunFinished) -> dict[str, Any]:
     return {
-        "end_status": finished.status,
+        "end_status": finished.status.value,
         "end_error": None if finished.error is None else clean_text(finished.error),
         "end_tokens": finished.total_tokens,
         "end_steps": finished.total_steps,
@@ -312,10 +335,12 @@ def store_history(
     session: Session, run_id: str, attempt: int, records: Sequence[tuple[int, NodeRecord]], events: EventStretch | None
 ) -> None:
     if records:
-        rows = [_node_row(run_id, attempt, position, record) for position, record in records]
-        session.execute(insert_or(session, NodeExecution).on_conflict_do_nothing(index_elements=["id"]), rows)
+        INSERT_NODES.execute_many(session, [_node_row(run_id, attempt, position, record) for position, record in records])
     if events is not None:
         store_events(session, run_id, events)
+
+
+INSERT_NODES = PreparedInsert(lambda dialect: insert_for(dialect, NodeExecution).on_conflict_do_nothing(index_elements=["id"]))
 
 
 def _node_row(run_id: str, attempt: int, position: int, record: NodeRecord) -> dict[str, Any]:
@@ -327,7 +352,7 @@ def _node_row(run_id: str, attempt: int, position: int, record: NodeRecord) -> d
         "node_id": clean_text(record.node_id),
         "node_type": record.node_type,
         "title": clean_text(record.title),
-        "status": record.status,
+        "status": record.status.value,
         "error": None if record.error is None else clean_text(record.error),
         "elapsed_time": record.elapsed_s,
         "total_tokens": record.total_tokens,

@@ -6,6 +6,8 @@ StoreError
 ├─ SealError                a value cannot be sealed or opened: there is no key, or it is another one
 ├─ KeyInProgress            another request with the same idempotency key is being stored; nothing was stored
 ├─ KeyReused                the idempotency key belongs to another request; nothing was stored
+├─ TooManyRuns              an app or a key has as many open runs as it may; nothing was stored
+├─ BatchConflict            the status of a batch does not allow what was asked for; nothing was changed
 ├─ NotResumable             no other run can go on from a run: it has not ended, it succeeded, or its results are gone
 ├─ FormSubmitted            a form for people has its answer already
 ├─ FormExpired              a form for people takes no answer any more: its time is up, or its run ends
@@ -47,6 +49,14 @@ class KeyInProgress(StoreError):
 
 class KeyReused(StoreError):
     """The idempotency key stands for a request with another body."""
+
+
+class TooManyRuns(StoreError):
+    """An app or a key has as many open runs as it may."""
+
+
+class BatchConflict(StoreError):
+    """The status of a batch does not allow what was asked for."""
 
 
 class NotResumable(StoreError):

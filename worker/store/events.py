@@ -6,11 +6,12 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ClauseElement, select
 from sqlalchemy.orm import Session
 
 from worker.store.models import RunEvents
-from worker.store.upsert import insert_or
+from worker.store.prepared import PreparedInsert
+from worker.store.upsert import insert_for
 
 #: zlib's quickest: frames of one run repeat each other so much that more effort gains little.
 LEVEL = 1
@@ -47,9 +48,17 @@ def store_events(session: Session, run_id: str, stretch: EventStretch) -> None:
 
     For the owner of the run, in the transaction that checks its claim.
     """
-    insert = insert_or(session, RunEvents).values(run_id=run_id, first=stretch.first, last=stretch.last, body=stretch.body)
+    values = {"run_id": run_id, "first": stretch.first, "last": stretch.last, "body": stretch.body}
+    INSERT_EVENTS.execute(session, values)
+
+
+def _insert_events(dialect: str) -> ClauseElement:
+    insert = insert_for(dialect, RunEvents)
     replaced = {"last": insert.excluded.last, "body": insert.excluded.body}
-    session.execute(insert.on_conflict_do_update(index_elements=["run_id", "first"], set_=replaced))
+    return insert.on_conflict_do_update(index_elements=["run_id", "first"], set_=replaced)
+
+
+INSERT_EVENTS = PreparedInsert(_insert_events)
 
 
 def read_events(session: Session, run_id: str, after: int = 0, limit: int | None = None) -> list[tuple[int, bytes]]:

@@ -7,6 +7,7 @@ import hmac
 import secrets
 import string
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from sqlalchemy import bindparam, or_, select, update
@@ -15,7 +16,10 @@ from sqlalchemy.orm import Session
 from worker.store.clock import now_s
 from worker.store.encoding import clean_text
 from worker.store.errors import NotFound
+from worker.store.limits import APP_LIMITS, KEY_LIMITS, RunLimits
 from worker.store.models import ApiKey, App
+from worker.store.prepared import Prepared, Row
+from worker.store.session import Database
 
 ALPHABET = string.ascii_letters + string.digits
 #: Characters of a token that are stored as they are, to find it and to show which one it is.
@@ -42,6 +46,9 @@ class KeyedApp:
     icon: str | None
     icon_background: str | None
     author_name: str | None
+    #: What operators have set for the app, and for this key.
+    app_limits: RunLimits
+    key_limits: RunLimits
 
 
 def create_key(session: Session, app_id: str, name: str = "", token: str | None = None) -> tuple[ApiKey, str]:
@@ -70,15 +77,27 @@ def generate_token() -> str:
 
 def find_app_by_token(session: Session, token: str) -> KeyedApp | None:
     """The app that a token opens; None: no key has it, or the key is revoked."""
-    for salt, token_hash, *facts in session.execute(CANDIDATES, {"token_prefix": _prefix(token)}):
+    return _opened_by(token, CANDIDATES.rows(session, {"token_prefix": _prefix(token)}))
+
+
+def look_up_token(database: Database, token: str) -> KeyedApp | None:
+    """The same, by one statement on its own. Raises ``StorageUnavailable``."""
+    return _opened_by(token, database.look(CANDIDATES, token_prefix=_prefix(token)))
+
+
+def _opened_by(token: str, rows: Iterable[Row]) -> KeyedApp | None:
+    for salt, token_hash, *facts in rows:
         if hmac.compare_digest(_hash(salt, token), token_hash):
-            return KeyedApp(*facts)
+            return KeyedApp(*[*facts[:-6], RunLimits(*facts[-6:-3]), RunLimits(*facts[-3:])])
     return None
 
 
+#: Fields of ``KeyedApp`` that columns of the app are called by.
+APP_FACTS = tuple(field.name for field in fields(KeyedApp)[2:-2])
+
 #: After salt and hash, the fields of ``KeyedApp`` in their order.
-CANDIDATES = (
-    select(ApiKey.salt, ApiKey.token_hash, ApiKey.id, App.id, *(getattr(App, field.name) for field in fields(KeyedApp)[2:]))
+CANDIDATES = Prepared(
+    select(ApiKey.salt, ApiKey.token_hash, ApiKey.id, App.id, *(getattr(App, name) for name in APP_FACTS), *APP_LIMITS, *KEY_LIMITS)
     .join(App, App.id == ApiKey.app_id)
     .where(ApiKey.prefix == bindparam("token_prefix"), ApiKey.revoked_at.is_(None))
 )
@@ -96,8 +115,8 @@ def list_keys(session: Session, app_id: str) -> list[ApiKey]:
     return list(session.scalars(select(ApiKey).where(ApiKey.app_id == app_id).order_by(ApiKey.created_at, ApiKey.id)))
 
 
-def revoke_key(session: Session, app_id: str, key: str) -> ApiKey:
-    """Make a key useless from the next request on. ``key`` is its id, its prefix or its whole token.
+def find_key(session: Session, app_id: str, key: str) -> ApiKey:
+    """The key of an app, not revoked, that has ``key`` as its id, its prefix or its whole token.
 
     Raises ``NotFound`` if no key, or more than one, goes by that.
     """
@@ -105,10 +124,16 @@ def revoke_key(session: Session, app_id: str, key: str) -> ApiKey:
     found = [one for one in usable if key in (one.id, one.prefix) or _hash(one.salt, key) == one.token_hash]
     if len(found) != 1:
         raise NotFound(f"{'No key' if not found else 'More than one key'} of this app goes by {key[:PREFIX_LENGTH]!r}.")
-    found[0].revoked_at = now_s()
-    session.flush()
-    session.refresh(found[0])
     return found[0]
+
+
+def revoke_key(session: Session, app_id: str, key: str) -> ApiKey:
+    """Make a key useless from the next request on. ``key`` as for ``find_key``, which says what is raised."""
+    found = find_key(session, app_id, key)
+    found.revoked_at = now_s()
+    session.flush()
+    session.refresh(found)
+    return found
 
 
 def _prefix(token: str) -> str:

@@ -15,7 +15,7 @@ from worker.store.errors import SchemaError
 from worker.store.session import Database, translated_failures
 
 #: Revisions that this release knows, oldest first; it runs on the last one. Here, so that a check need not import Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0011")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0011", "0012", "0013", "0014", "0015")
 
 #: Name of the lock under which PostgreSQL lets one process at a time migrate; any number that nobody else uses.
 MIGRATION_LOCK = 0x50454E53

@@ -41,7 +41,18 @@ class Base(DeclarativeBase):
     )
 
 
-class App(Base):
+class Limited:
+    """Columns of what begins runs (store/limits.py). None: the deployment's setting counts; 0: no limit."""
+
+    #: Runs that may be open at a time.
+    max_concurrency: Mapped[int | None] = mapped_column(Integer)
+    #: Runs that may begin in a minute.
+    max_rate: Mapped[int | None] = mapped_column(Integer)
+    #: Of these, how many may begin at once; None: all.
+    max_burst: Mapped[int | None] = mapped_column(Integer)
+
+
+class App(Limited, Base):
     """An imported workflow app; the unit of isolation: every query is filtered by its id."""
 
     __tablename__ = "apps"
@@ -83,7 +94,7 @@ class Workflow(Base):
     created_at: Mapped[float] = mapped_column(Float(53))
 
 
-class ApiKey(Base):
+class ApiKey(Limited, Base):
     """A key of an app; only a salted hash is stored (reliability.md section 3.6)."""
 
     __tablename__ = "api_keys"
@@ -150,6 +161,14 @@ class Run(Base):
             postgresql_where=text("finished_at IS NULL"),
             sqlite_where=text("finished_at IS NULL"),
         ),
+        # What an app and its keys have open, counted where they have a limit (store/limits.py); these queries must say it too.
+        Index(
+            "ix_runs_open",
+            "app_id",
+            "key_id",
+            postgresql_where=text("finished_at IS NULL"),
+            sqlite_where=text("finished_at IS NULL"),
+        ),
         # A run that has ended stands in one of these two: with its node results and events, and without (store/retention.py).
         *(
             Index(f"ix_runs_{name}", "finished_at", postgresql_where=text(condition), sqlite_where=text(condition))
@@ -203,6 +222,12 @@ class Run(Base):
     paused_s: Mapped[float] = mapped_column(Float(53), default=0.0, server_default=text("0"))
     #: Run whose results this one began with, as copies of its own; no foreign key, since it may be gone by now.
     resumed_from: Mapped[str | None] = mapped_column(UUID)
+    #: Key that began it, None for an operator's run; no foreign key, since keys go with their app alone, and its runs then too.
+    key_id: Mapped[str | None] = mapped_column(UUID)
+    #: Node id of the trigger that began it; None: it began at the start node.
+    trigger_id: Mapped[str | None] = mapped_column(String(255))
+    #: Queue that its task waits in (worker/broker.py); None: that of runs that somebody waits for.
+    queue: Mapped[str | None] = mapped_column(String(16))
 
 
 class RunPayload(Base):
@@ -475,7 +500,7 @@ class WebhookEndpoint(Base):
 
 
 class WebhookDelivery(Base):
-    """A message about a run on its way to one address; written in the transaction of what it tells."""
+    """A message about a run or a batch on its way to one address; written in the transaction of what it tells."""
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
@@ -493,8 +518,10 @@ class WebhookDelivery(Base):
     #: Also the ``webhook-id`` of the message, however often it is sent.
     id: Mapped[str] = mapped_column(UUID, primary_key=True)
     endpoint_id: Mapped[str] = mapped_column(ForeignKey("webhook_endpoints.id", ondelete="CASCADE"))
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
-    #: ``workflow.finished`` or ``workflow.paused``, and the number of the run's last event then.
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    #: One of the two is there.
+    batch_id: Mapped[str | None] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), index=True)
+    #: One of those in ``store/webhooks.py``, and the number of the run's last event then; 0 of a batch.
     event: Mapped[str] = mapped_column(String(32))
     event_number: Mapped[int] = mapped_column(Integer)
     url: Mapped[str] = mapped_column(Text)
@@ -528,6 +555,7 @@ class WebhookAttempt(Base):
 
 #: Tables for statements whose rows need not become objects.
 APPS = cast(Table, App.__table__)
+API_KEYS = cast(Table, ApiKey.__table__)
 END_USERS = cast(Table, EndUser.__table__)
 RUNS = cast(Table, Run.__table__)
 PAYLOADS = cast(Table, RunPayload.__table__)

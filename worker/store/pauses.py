@@ -16,6 +16,7 @@ from worker.store.clock import now_s
 from worker.store.events import EventStretch
 from worker.store.forms import add_forms, is_any_closed, retire_forms, wake
 from worker.store.models import RUNS
+from worker.store.prepared import Prepared
 from worker.store.webhooks import PAUSED, announce
 
 
@@ -45,16 +46,18 @@ def pause_run(
     return RunStatus.PAUSED
 
 
-PAUSE = OWNED.where(RUNS.c.cancel_requested_at.is_(None)).values(
-    status=RunStatus.PAUSED,
-    paused_at=now_s(),
-    total_tokens=bindparam("now_tokens"),
-    total_steps=bindparam("now_steps"),
-    exceptions_count=bindparam("now_exceptions"),
-    elapsed_time=bindparam("now_elapsed"),
-    last_event=LAST_EVENT,
-    lease_owner=None,
-    lease_until=None,
+PAUSE = Prepared(
+    OWNED.where(RUNS.c.cancel_requested_at.is_(None)).values(
+        status=RunStatus.PAUSED,
+        paused_at=now_s(),
+        total_tokens=bindparam("now_tokens"),
+        total_steps=bindparam("now_steps"),
+        exceptions_count=bindparam("now_exceptions"),
+        elapsed_time=bindparam("now_elapsed"),
+        last_event=LAST_EVENT,
+        lease_owner=None,
+        lease_until=None,
+    )
 )
 
 

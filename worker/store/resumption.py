@@ -45,6 +45,8 @@ class EndedRun:
     user: str
     #: As in ``NewRun.inputs``.
     inputs: dict[str, Any]
+    #: Node id of the trigger at which it began; None: at the start node.
+    trigger_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,13 @@ class Resumption:
     #: Of the old run.
     run_id: str
     carrying: Carrying
+    #: Trigger at which the old run began, and so the new one.
+    trigger_id: str | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
         """What the row of the new run says of it."""
-        return {"resumed_from": self.run_id, "attempt": INHERITED}
+        return {"resumed_from": self.run_id, "attempt": INHERITED, "trigger_id": self.trigger_id}
 
 
 def find_resumable(session: Session, app_id: str, run_id: str) -> EndedRun | None:
@@ -84,6 +88,7 @@ ENDED = (
         PAYLOADS.c.inputs,
         RUNS.c.status,
         RUNS.c.last_event,
+        RUNS.c.trigger_id,
     )
     .join(PAYLOADS, PAYLOADS.c.run_id == RUNS.c.id)
     .join(END_USERS, END_USERS.c.id == RUNS.c.end_user_id)

@@ -15,7 +15,9 @@ from worker.store.clock import now_s
 from worker.store.encoding import clean_text, dumps, loads
 from worker.store.errors import NotFound
 from worker.store.identifiers import canonical_id
+from worker.store.limits import Bounds, take_place
 from worker.store.models import APPS, END_USERS, PAYLOADS, RUNS
+from worker.store.prepared import Prepared, PreparedInsert
 from worker.store.resumption import Resumption, copy_results
 from worker.store.webhooks import RunWebhook
 
@@ -41,6 +43,14 @@ class NewRun:
     webhook: RunWebhook | None = None
     #: What it goes on from.
     resumption: Resumption | None = None
+    #: Key that begins it.
+    key_id: str | None = None
+    #: Node id of the trigger at which it begins; None: at the start node.
+    trigger_id: str | None = None
+    #: Open runs that its app and key may have; None: no limit, or the caller has seen to that (``limits.room_of``).
+    bounds: Bounds | None = None
+    #: Queue that its task waits in; None: that of runs that somebody waits for.
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +112,25 @@ class RunDetail:
 def accept_run(session: Session, run: NewRun) -> AcceptedRun:
     """Store a run as ``scheduled``. Its task is sent after the commit, not before.
 
-    Raises ``NotFound`` if the app is gone, and what ``copy_results`` raises for a run that goes on from another one.
+    Raises ``NotFound`` if the app is gone, ``TooManyRuns``, and what ``copy_results`` raises for a run that goes on from another one.
     """
-    number = session.execute(NEXT_NUMBER, {"app": run.app_id}).scalar()
-    if number is None:
+    if run.bounds is not None:
+        take_place(session, run.bounds)
+    found = NEXT_NUMBER.one(session, {"app": run.app_id})
+    if found is None:
         raise NotFound("The app no longer exists.")
-    row = {
+    (number,) = found
+    ((created_at,),) = INSERT_RUN.rows(session, run_row(run, number))
+    webhook = None if run.webhook is None else run.webhook.dump()
+    INSERT_PAYLOAD.execute(session, {"run_id": run.run_id, "inputs": dumps(run.inputs), "webhook": webhook})
+    if run.resumption is not None:
+        copy_results(session, run.run_id, run.inputs, run.resumption)
+    return AcceptedRun(run.run_id, run.task_id, number, created_at)
+
+
+def run_row(run: NewRun, number: int) -> dict[str, Any]:
+    """Columns of ``runs`` for a run with this ``sequence_number``, but those that every new run has alike."""
+    return {
         "id": run.run_id,
         "task_id": run.task_id,
         "app_id": run.app_id,
@@ -119,24 +142,25 @@ def accept_run(session: Session, run: NewRun) -> AcceptedRun:
         "trace_id": run.trace_id,
         "time_limit_s": run.time_limit_s,
         "wants_speech": run.wants_speech,
+        "key_id": run.key_id,
+        "trigger_id": run.trigger_id,
+        "queue": run.queue,
         **({} if run.resumption is None else run.resumption.columns),
     }
-    created_at = session.execute(INSERT_RUN, row).scalar_one()
-    webhook = None if run.webhook is None else run.webhook.dump()
-    session.execute(insert(PAYLOADS), {"run_id": run.run_id, "inputs": dumps(run.inputs), "webhook": webhook})
-    if run.resumption is not None:
-        copy_results(session, run.run_id, run.inputs, run.resumption)
-    return AcceptedRun(run.run_id, run.task_id, number, created_at)
 
 
-NEXT_NUMBER = (
+NEXT_NUMBER = Prepared(
     update(APPS)
     .where(APPS.c.id == bindparam("app"))
     .values(last_sequence_number=APPS.c.last_sequence_number + 1)
     .returning(APPS.c.last_sequence_number)
 )
 
-INSERT_RUN = insert(RUNS).values(status=RunStatus.SCHEDULED, created_at=now_s(), lease_until=now_s()).returning(RUNS.c.created_at)
+INSERT_RUN = PreparedInsert(
+    insert(RUNS).values(status=RunStatus.SCHEDULED, created_at=now_s(), lease_until=now_s()).returning(RUNS.c.created_at)
+)
+
+INSERT_PAYLOAD = PreparedInsert(insert(PAYLOADS))
 
 
 def request_stop(session: Session, app_id: str, task_id: str, session_id: str | None = None) -> Stop | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, exc, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
@@ -15,9 +15,15 @@ from sqlalchemy.orm import Session, sessionmaker
 from worker.config import Config, ConfigError
 from worker.store.errors import StorageUnavailable
 from worker.store.postgresql import create_postgresql_engine
+from worker.store.prepared import Prepared, Row
 from worker.store.sqlite import READS, WAIT_S, create_sqlite_engine
+from worker.store.transaction import look, write_transaction
+from worker.turns import Piece, Turns
 
 T = TypeVar("T")
+
+#: What is done in a transaction.
+Work = Callable[[Session], Any]
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +46,13 @@ class Database:
         self.dialect = engine.dialect.name
         # PostgreSQL: a single statement needs no BEGIN and no ROLLBACK around it, and several see no more than those of READ COMMITTED.
         reads = {READS: True} if self.dialect == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
-        self._sessions = sessionmaker(engine, expire_on_commit=False)
         self._readers = sessionmaker(engine.execution_options(**reads), expire_on_commit=False)
         # SQLite's readers see one state throughout anyway.
         still = reads if self.dialect == "sqlite" else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._observers = sessionmaker(engine.execution_options(**still), expire_on_commit=False)
         self._turn = threading.Lock() if self.dialect == "sqlite" else None
+        #: Work that shares transactions. SQLite has one writer at a time, so that all of it is one group there.
+        self._groups: dict[str, Turns[Work]] = {}
 
     @classmethod
     def connect(cls, config: Config, *, pool_size: int = 5, max_overflow: int = 5) -> Database:
@@ -63,7 +70,7 @@ class Database:
 
         Raises ``StorageUnavailable``.
         """
-        with translated_failures(), self._my_turn(), self._sessions.begin() as session:
+        with translated_failures(), self._my_turn(), write_transaction(self.engine) as session:
             yield session
 
     @contextmanager
@@ -71,6 +78,11 @@ class Database:
         """A session that must not write; it waits for nobody's transaction. Raises ``StorageUnavailable``."""
         with translated_failures(), self._readers() as session:
             yield session
+
+    def look(self, prepared: Prepared, **values: Any) -> list[Row]:
+        """The rows that one statement finds. Raises ``StorageUnavailable``."""
+        with translated_failures():
+            return look(self.engine, prepared, values)
 
     @contextmanager
     def snapshot(self) -> Iterator[Session]:
@@ -103,13 +115,43 @@ class Database:
         The first try may have been committed all the same, so ``work`` must be safe to repeat. Raises ``StorageUnavailable``.
         """
         try:
-            with self.begin() as session:
-                return work(session)
+            return self.transact_once(work)
         except StorageUnavailable as error:
             if not error.is_disconnect:
                 raise
-        with self.begin() as session:
-            return work(session)
+        return self.transact_once(work)
+
+    def transact_once(self, work: Callable[[Session], T], group: str = "") -> T:
+        """``work`` in one transaction, done again only if it was rolled back for sure. Raises ``StorageUnavailable``.
+
+        Work of a ``group`` that comes while some of it is being done shares the next transaction, and its commit. For work that would
+        wait for the same row: others must not hold rows in turn that this work may come to.
+        """
+        if not group and self._turn is None:
+            with self.begin() as session:
+                return work(session)
+        result: T = self._turns_of(group if self._turn is None else "").get(work)
+        return result
+
+    def _turns_of(self, group: str) -> Turns[Work]:
+        return self._groups.get(group) or self._groups.setdefault(group, Turns(self._write_together))
+
+    def _write_together(self, pieces: Sequence[Piece[Work]]) -> None:
+        try:
+            with self.begin() as session:
+                for piece in pieces:
+                    piece.result = piece.order(session)
+        except Exception as error:
+            self._settle(pieces, error)
+
+    def _settle(self, pieces: Sequence[Piece[Work]], error: Exception) -> None:
+        """If one of several is to blame, the others are not."""
+        if len(pieces) > 1 and not isinstance(error, StorageUnavailable):
+            for piece in pieces:
+                self._write_together([piece])
+        else:
+            for piece in pieces:
+                piece.error = error
 
     def ping(self) -> None:
         """Raises ``StorageUnavailable`` if the database does not answer."""

@@ -24,6 +24,9 @@ PAUSE_S = 0.002
 #: Execution option of connections that only read.
 READS = "penstock_reads"
 
+#: Execution option of connections whose transaction has begun before them (transaction.py).
+JOINS = "penstock_joins"
+
 #: The first one with ``UPDATE ... RETURNING``.
 OLDEST = (3, 35)
 
@@ -70,13 +73,14 @@ def _prepare(connection: sqlite3.Connection, record: Any) -> None:
 def _begin(connection: Connection) -> None:
     database = connection.connection.dbapi_connection
     assert isinstance(database, sqlite3.Connection)
-    if connection.get_execution_options().get(READS):
+    options = connection.get_execution_options()
+    if options.get(READS):
         database.execute("BEGIN")
-    else:
-        _begin_to_write(database)
+    elif not options.get(JOINS):
+        begin_to_write(database)
 
 
-def _begin_to_write(database: sqlite3.Connection) -> None:
+def begin_to_write(database: sqlite3.Connection) -> None:
     """Become the one writer now: a transaction that finds out later that it writes cannot wait, it fails.
 
     SQLite's own waiting is switched off for the statement, since it would stop every greenlet of the process.

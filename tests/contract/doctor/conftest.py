@@ -22,9 +22,10 @@ from worker.engine.memory import SystemClock
 from worker.engine.variables import remote_address
 from worker.journal import RunJournal, envelope_of
 from worker.store.migrate import upgrade
-from worker.store.models import RUNS, Base
+from worker.store.models import RUNS
 from worker.store.runs import NewRun
 from worker.store.session import Database
+from worker.store.tables import Base
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import pytest
 from tests.contract.store.world import World
 from worker.config import Config
 from worker.store.migrate import upgrade
-from worker.store.models import Base
 from worker.store.session import Database
+from worker.store.tables import Base
 
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])

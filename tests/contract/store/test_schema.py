@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 
 from worker.config import Config
 from worker.store import migrate
-from worker.store.models import Base
 from worker.store.session import Database
+from worker.store.tables import Base
 
 ROOT = Path(__file__).parents[3]
 

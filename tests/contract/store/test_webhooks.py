@@ -13,6 +13,7 @@ from worker.store import claims, webhook_secrets, webhooks
 from worker.store.errors import NotFound
 from worker.store.events import EventStretch, read_last
 from worker.store.models import WEBHOOK_ENDPOINTS, WebhookDelivery, WebhookEndpoint
+from worker.store.prepared import Compiled
 from worker.store.webhooks import EVENTS, FINISHED, PAUSED, RunWebhook
 
 URL = "https://receiver.example/hooks"
@@ -70,14 +71,19 @@ def test_a_run_that_nobody_waits_for_leaves_no_message(world: World) -> None:
     assert messages(world) == []
 
 
-def test_a_run_that_nobody_waits_for_costs_no_statement_more(world: World) -> None:
+def test_a_run_that_nobody_waits_for_costs_no_statement_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     statements: list[str] = []
     claim = world.start()
-    engine = world.database.engine
+    engine, execute = world.database.engine, Compiled.execute
 
     def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         statements.append(statement.split(maxsplit=2)[1 if statement.startswith("UPDATE") else 2])
 
+    def note_prepared(statement: Compiled, connection: Any, values: Any) -> Any:
+        note(connection, None, statement.text)
+        return execute(statement, connection, values)
+
+    monkeypatch.setattr(Compiled, "execute", note_prepared)
     event.listen(engine, "before_cursor_execute", note)
     try:
         world.finish(claim)

@@ -1,8 +1,9 @@
 import json
-import threading
+import socket
+from base64 import b64decode
 
+import fakeredis
 import pytest
-from kombu.exceptions import OperationalError
 
 import app.enqueue
 from app.enqueue import CeleryDispatcher, Intake, MemoryDispatcher
@@ -59,45 +60,36 @@ def test_a_subscription_does_not_outlive_a_failure(database, run: NewRun):
 
 
 @pytest.fixture
-def broker():
-    """A dispatcher whose broker lies in memory."""
-    dispatcher = CeleryDispatcher(Config(redis_url="redis://127.0.0.1:1/0"))
-    dispatcher._celery.conf.update(broker_url="memory://", broker_transport_options={})
-    yield dispatcher
-    dispatcher._celery.close()
+def broker(monkeypatch: pytest.MonkeyPatch):
+    """A dispatcher whose Redis lies in memory."""
+    with fakeredis.FakeRedis() as client:
+        monkeypatch.setattr(app.enqueue, "connect", lambda *_: client)
+        yield CeleryDispatcher(Config(redis_url="redis://127.0.0.1:1/0", redis_prefix="test:")), client
 
 
-def test_the_message_is_a_task_with_the_id_of_the_run(broker: CeleryDispatcher):
-    broker.send("run-1", "task-1")
+def test_the_message_is_a_task_with_the_id_of_the_run(broker):
+    dispatcher, client = broker
 
-    with broker._celery.connection_for_read() as connection, connection.SimpleQueue("interactive") as queue:
-        message = queue.get(timeout=5)
-        message.ack()
-    assert message.headers["task"] == TASK
-    assert message.headers["id"] == "task-1"
-    assert json.loads(message.body)[0] == ["run-1"]
+    dispatcher.send("run-1", "task-1")
+
+    message = json.loads(client.rpop("test:interactive"))
+    assert (message["headers"]["task"], message["headers"]["id"]) == (TASK, "task-1")
+    assert json.loads(b64decode(message["body"]))[0] == ["run-1"]
 
 
-def test_a_broker_that_is_away_is_left_to_the_sweeper(broker: CeleryDispatcher, monkeypatch: pytest.MonkeyPatch, caplog):
-    def refuse(*_, **__):
-        raise OperationalError("connection refused")
-
-    monkeypatch.setattr(broker._celery, "send_task", refuse)
-
-    broker.send("run-1", "task-1")
+def test_a_broker_that_is_away_is_left_to_the_sweeper(caplog):
+    CeleryDispatcher(Config(redis_url="redis://127.0.0.1:1/0")).send("run-1", "task-1")
 
     assert "the sweeper sends it later" in caplog.text
 
 
-def test_a_broker_that_hangs_costs_a_request_little(broker: CeleryDispatcher, monkeypatch: pytest.MonkeyPatch, caplog):
-    may_go = threading.Event()
-    monkeypatch.setattr(app.enqueue, "PATIENCE_S", 0.01)
-    monkeypatch.setattr(broker._celery, "send_task", lambda *_, **__: may_go.wait(5))
+def test_a_broker_that_hangs_costs_a_request_little(monkeypatch: pytest.MonkeyPatch, caplog):
+    monkeypatch.setattr(app.enqueue, "PATIENCE_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dispatcher = CeleryDispatcher(Config(redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0"))
+        dispatcher.send("run-1", "task-1")
 
-    broker.send("run-1", "task-1")
-    may_go.set()
-
-    assert "takes long" in caplog.text
+    assert "the sweeper sends it later" in caplog.text
 
 
 def test_a_dispatcher_without_a_broker_is_a_config_error():

@@ -8,8 +8,8 @@ from alembic import context
 from sqlalchemy import Connection
 
 from worker.config import Config
-from worker.store.models import Base
 from worker.store.session import Database
+from worker.store.tables import Base
 
 
 def run(connection: Connection) -> None:
