@@ -1,98 +1,80 @@
-"""How many run calls may be open: per app over all instances, and per process (api-contract.md section 1.7)."""
+"""Whether a request may begin another run now: step 6 of api-contract.md section 2.1, the same for every ``response_mode``."""
 
 from __future__ import annotations
 
-import logging
-import threading
-import uuid
-from collections import Counter
-from typing import Protocol
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-import redis
-
-from app.errors import APIError
+from app.errors import Refused
+from app.queue_depth import QueueDepth
+from worker.bus.rates import Grant, RatesPort
 from worker.config import Config
-
-log = logging.getLogger(__name__)
-
-#: Seconds after which an open call is taken for one of a process that died.
-STALE_S = 600
-
-#: KEYS: the app's open calls, a sorted set by time of entry. ARGV: limit, name of the call, stale seconds. Answers 1 if it may enter.
-ENTER = """
-local now = tonumber(redis.call('TIME')[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[3]))
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
-redis.call('ZADD', KEYS[1], now, ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return 1
-"""
+from worker.limits import give_back_rate, take_rate
+from worker.store.keys import KeyedApp
+from worker.store.limits import Bounds, bounds_of, check_open_runs
+from worker.store.session import Database
 
 
-class Ceiling(Protocol):
-    """Counts the open run calls of each app."""
-
-    def enter(self, app_id: str) -> str | None:
-        """A name for the call, to leave with; None: the app has as many open calls as it may."""
-
-    def leave(self, app_id: str, call: str) -> None: ...
+@dataclass(slots=True)
+class Permit:
+    #: A run has begun. What comes to nothing, or finds the run of an earlier request, does not count.
+    is_used: bool = False
 
 
-class RedisCeiling:
-    """Holds over all instances. While Redis is away every call may enter: runs are worth more than the limit."""
+class Admission:
+    """Where neither app nor key has a limit, nobody is asked: their limits come with the key."""
 
-    def __init__(self, client: redis.Redis, config: Config, limit: int) -> None:
-        self._client = client
-        self._prefix = config.redis_prefix
-        self._limit = limit
-        self._enter = client.register_script(ENTER)
+    def __init__(self, config: Config, database: Database, rates: RatesPort) -> None:
+        self._config = config
+        self._database = database
+        self._rates = rates
+        self._queue = QueueDepth(database, config.max_queued)
 
-    def enter(self, app_id: str) -> str | None:
-        call = uuid.uuid4().hex
-        if not self._limit:
-            return call
-        try:
-            may_enter = self._enter(keys=[self._key(app_id)], args=[self._limit, call, STALE_S])
-        except redis.RedisError as error:
-            log.warning("Open calls of app %s cannot be counted: %s", app_id, error)
-            return call
-        return call if may_enter else None
+    @contextmanager
+    def admit(self, app: KeyedApp) -> Iterator[Permit]:
+        """To be held while the run is made and stored. Raises ``Refused``, ``TooManyRuns``.
 
-    def leave(self, app_id: str, call: str) -> None:
-        if not self._limit:
+        The look at the open runs spares the rest a request that would be refused; it is the transaction of the run that decides.
+        """
+        with self.admit_within(bounds_for(self._config, app)) as permit:
+            yield permit
+
+    @contextmanager
+    def admit_within(self, bounds: Bounds | None) -> Iterator[Permit]:
+        """The same for what no key begins."""
+        permit = Permit()
+        with self._bounded(bounds, permit), self._queue.place(permit):
+            yield permit
+
+    @contextmanager
+    def _bounded(self, bounds: Bounds | None, permit: Permit) -> Iterator[None]:
+        if bounds is None:
+            yield
             return
+        if bounds.has_concurrency:
+            with self._database.read() as session:
+                check_open_runs(session, bounds)
+        grant = take_rate(self._rates, bounds)
+        if not grant.count:
+            raise too_fast(grant)
         try:
-            self._client.zrem(self._key(app_id), call)
-        except redis.RedisError as error:
-            log.warning("An ended call of app %s counts as open until it is stale: %s", app_id, error)
-
-    def _key(self, app_id: str) -> str:
-        return f"{self._prefix}open:{app_id}"
+            yield
+        finally:
+            if not permit.is_used:
+                give_back_rate(self._rates, bounds)
 
 
-class MemoryCeiling:
-    """Twin of ``RedisCeiling`` for one process."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._open: Counter[str] = Counter()
-
-    def enter(self, app_id: str) -> str | None:
-        with self._lock:
-            if self._limit and self._open[app_id] >= self._limit:
-                return None
-            self._open[app_id] += 1
-            return "call"
-
-    def leave(self, app_id: str, call: str) -> None:
-        with self._lock:
-            self._open[app_id] -= 1
+def bounds_for(config: Config, app: KeyedApp) -> Bounds | None:
+    """What counts for the runs of a request with this key; None: nothing."""
+    return bounds_of(config, app.app_id, app.key_id, app.app_limits, app.key_limits)
 
 
-def enter(ceiling: Ceiling, app_id: str) -> str:
-    """Raises ``APIError`` 429 where the app has as many open calls as it may."""
-    call = ceiling.enter(app_id)
-    if call is None:
-        raise APIError("too_many_requests", "Too many requests. Please try again later. The app has reached its limit of open runs.")
-    return call
+def too_fast(grant: Grant) -> Refused:
+    """Tells the first whole second at which the run may begin."""
+    bucket, wait_s = grant.scarce, max(1, math.ceil(grant.wait_s))
+    assert bucket is not None, "nothing is refused without a bucket"
+    whose = bucket.name.partition(":")[0]
+    limit = f"The {whose} begins as many runs as it may: {bucket.per_minute} a minute (max_rate), {bucket.burst} at once (max_burst)."
+    return Refused("rate_limit_error", f"{limit} Please try again in {wait_s} s.", retry_after_s=wait_s)

@@ -18,7 +18,17 @@ from werkzeug.exceptions import HTTPException
 from worker.engine.checkpoint import CheckpointError
 from worker.engine.errors import FormError, GraphError
 from worker.engine.models import ModelError
-from worker.store.errors import FormExpired, FormSubmitted, KeyInProgress, KeyReused, NotFound, NotResumable, StorageUnavailable
+from worker.store.errors import (
+    BatchConflict,
+    FormExpired,
+    FormSubmitted,
+    KeyInProgress,
+    KeyReused,
+    NotFound,
+    NotResumable,
+    StorageUnavailable,
+    TooManyRuns,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +49,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "not_workflow_app": (400, _WRONG_MODE),
     "not_chat_app": (400, _WRONG_MODE),
     "bad_request": (400, "The browser (or proxy) sent a request that this server could not understand."),
+    "invalid_document": (400, "The document cannot be used."),
     "no_file_uploaded": (400, "Please upload your file."),
     "too_many_files": (400, "Only one file is allowed."),
     "filename_not_exists_error": (400, "The specified filename does not exist."),
@@ -63,10 +74,13 @@ CODES: Mapping[str, tuple[int, str]] = {
         415,
         "Did not attempt to load JSON data because the request Content-Type was not 'application/json'.",
     ),
+    "secrets_not_sealed": (409, "There is no key to seal secrets with."),
     "run_not_resumable": (409, "The run cannot be resumed."),
+    "batch_conflict": (409, "The status of the batch does not allow this."),
     "idempotency_in_progress": (409, "A request with the same Idempotency-Key is still being accepted. Please try again."),
     "idempotency_key_reused": (422, "This Idempotency-Key came with another body before."),
     "too_many_requests": (429, "Too many requests. Please try again later."),
+    "rate_limit_error": (429, "Runs begin too fast. Please try again later."),
     "internal_server_error": (500, "The server encountered an internal error and was unable to complete your request."),
     "service_unavailable": (503, "The service is temporarily unavailable. Please try again later."),
 }
@@ -88,23 +102,28 @@ _BY_STATUS = {
 class APIError(Exception):
     """An answer of table 1.7: ``code`` decides the status, ``params`` names the offending field."""
 
-    def __init__(self, code: str, message: str = "", *, params: str = "", status: int = 0) -> None:
+    def __init__(self, code: str, message: str = "", *, params: str = "", status: int = 0, retry_after_s: int = RETRY_AFTER_S) -> None:
         default_status, default_message = CODES.get(code, (500, code))
         self.code = code
         self.message = message or default_message
         self.status = status or default_status
         self.params = params
+        self.retry_after_s = retry_after_s
         super().__init__(f"{code}: {self.message}")
 
     @property
     def headers(self) -> dict[str, str]:
         if self.status == 401:
             return {"WWW-Authenticate": 'Bearer realm="api"'}
-        return {"Retry-After": str(RETRY_AFTER_S)} if self.status in (429, 503) else {}
+        return {"Retry-After": str(self.retry_after_s)} if self.status in (429, 503) else {}
 
     def body(self) -> dict[str, Any]:
         body = {"code": self.code, "message": self.message, "status": self.status}
         return {**body, "params": self.params} if self.params else body
+
+
+class Refused(APIError):
+    """No other run may begin now: the same request may succeed after ``retry_after_s`` seconds."""
 
 
 def invalid_param(message: str, params: str = "") -> APIError:
@@ -124,6 +143,8 @@ EXCEPTIONS: Mapping[type[Exception], str] = {
     FormExpired: "human_input_form_expired",
     KeyInProgress: "idempotency_in_progress",
     KeyReused: "idempotency_key_reused",
+    BatchConflict: "batch_conflict",
+    TooManyRuns: "too_many_requests",
 }
 
 

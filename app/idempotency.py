@@ -26,12 +26,16 @@ REPLAYED = "Idempotent-Replayed"
 
 def submission_of(asked: Request, app_id: str, body: Mapping[str, Any]) -> Submission | None:
     """The request as its key names it; None without a key. Raises ``APIError`` for a key that is empty or too long."""
+    key = idempotency_key(asked)
+    return None if key is None else Submission(app_id, asked.path.lower(), key, fingerprint_of(body))
+
+
+def idempotency_key(asked: Request) -> str | None:
+    """Raises ``APIError`` for a key that is empty or too long."""
     key = asked.headers.get(HEADER)
-    if key is None:
-        return None
-    if not 0 < len(key) <= MAX_LENGTH:
+    if key is not None and not 0 < len(key) <= MAX_LENGTH:
         raise invalid_param(f"{HEADER} must have 1 to {MAX_LENGTH} characters.", HEADER)
-    return Submission(app_id, asked.path.lower(), key, fingerprint_of(body))
+    return key
 
 
 def fingerprint_of(body: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
-from app.admission import Ceiling
+from app.admission import Admission
 from app.config import ApiConfig
 from app.enqueue import Dispatcher, Intake
 from app.files import FileDesk
@@ -32,7 +32,7 @@ class Parts:
     listener: ListenerPort
     commands: CommandsPort
     dispatcher: Dispatcher
-    ceiling: Ceiling
+    admission: Admission
     intake: Intake
     published: PublishedWorkflows
     files: FileDesk

@@ -62,7 +62,7 @@ def pinned_workflow(published: PublishedWorkflows, old: EndedRun) -> PublishedWo
 def going_on(config: Config, database: Database, old: EndedRun, pinned: PublishedWorkflow, workflow: PublishedWorkflow) -> GoingOn:
     """Raises ``FormError`` for inputs that the other version's form does not take, ``GraphError``."""
     carrying = carrying_between(config, database, pinned, workflow)
-    return GoingOn(inputs_for(pinned.form, workflow.form, old.inputs), Resumption(old.run_id, carrying))
+    return GoingOn(inputs_for(pinned.form, workflow.form, old.inputs), Resumption(old.run_id, carrying, old.trigger_id))
 
 
 def carrying_between(config: Config, database: Database, pinned: PublishedWorkflow, workflow: PublishedWorkflow) -> Carrying:

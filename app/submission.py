@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from flask import Request
 from marshmallow import Schema
 
+from app.admission import bounds_for
 from app.auth import caller, require_workflow_app
 from app.body import json_object, required_user
 from app.errors import APIError, invalid_param
@@ -21,13 +21,13 @@ from app.published import PublishedWorkflow
 from app.schemas.fields import load
 from app.schemas.runs import ResponseMode
 from app.webhooks import provide_secret, webhook_of
-from worker.config import Config
 from worker.engine.features import SpeechFeature
-from worker.engine.variables import to_json
 from worker.json_schema import mismatch
-from worker.store.end_users import ensure_end_user, find_end_user
+from worker.store.end_users import ensure_end_user, look_up_end_user
 from worker.store.idempotency import Submission
 from worker.store.keys import KeyedApp
+from worker.store.new_runs import make_run
+from worker.store.releases import find_alias
 from worker.store.runs import NewRun
 from worker.store.webhooks import RunWebhook
 
@@ -77,8 +77,7 @@ def read_order(parts: Parts, request: Request, schema: Schema) -> Order:
 def end_user(parts: Parts, user: str | None) -> str:
     """Id of the caller's end user, made on first use: only then does the request wait for its turn to write."""
     app_id = caller().app_id
-    with parts.database.read() as session:
-        known = find_end_user(session, app_id, user)
+    known = look_up_end_user(parts.database, app_id, user)
     return known or parts.database.transact(lambda session: ensure_end_user(session, app_id, user))
 
 
@@ -105,10 +104,15 @@ def current_workflow(parts: Parts, app: KeyedApp) -> PublishedWorkflow:
 
 
 def named_workflow(parts: Parts, app: KeyedApp, version: str) -> PublishedWorkflow:
+    """A version by its id or, an extension to the contract, by an alias: what the alias stands for now."""
     try:
         workflow_id = str(uuid.UUID(version))
     except ValueError as error:
-        raise APIError("bad_request", f"Invalid workflow_id format: '{version}'. ") from error
+        with parts.database.read() as session:
+            alias = find_alias(session, app.app_id, version)
+        if alias is None:
+            raise APIError("bad_request", f"Invalid workflow_id format: '{version}'. ") from error
+        workflow_id = alias.workflow_id
     found = parts.published.find(app.app_id, workflow_id)
     if found is None:
         raise APIError("not_found", f"Workflow not found with id: {version}")
@@ -136,29 +140,7 @@ def ordered_run(parts: Parts, order: Order, workflow: PublishedWorkflow, inputs:
         trace_id=order.trace_id,
         wants_speech=order.is_streaming and SpeechFeature.of(workflow.features).is_automatic,
         webhook=order.webhook,
-        **more,
-    )
-
-
-def make_run(config: Config, user: str, end_user_id: str, workflow: PublishedWorkflow, inputs: Mapping[str, Any], **more: Any) -> NewRun:
-    """A run of this version in the name of a user. ``inputs``: values of the form, and ``sys.files``; ``more``: further fields."""
-    run_id = str(uuid.uuid4())
-    system = {
-        "sys.user_id": user,
-        "sys.app_id": workflow.app_id,
-        "sys.workflow_id": workflow.workflow_id,
-        "sys.workflow_run_id": run_id,
-        "sys.timestamp": int(time.time()),
-    }
-    return NewRun(
-        run_id=run_id,
-        task_id=str(uuid.uuid4()),
-        app_id=workflow.app_id,
-        workflow_id=workflow.workflow_id,
-        workflow_version=workflow.version,
-        end_user_id=end_user_id,
-        # Addresses expire, so none is stored: whoever shows the inputs signs them anew.
-        inputs=to_json({**inputs, **system}, lambda file: ""),
-        time_limit_s=config.limits.workflow_max_execution_time,
+        key_id=order.app.key_id,
+        bounds=bounds_for(parts.config, order.app),
         **more,
     )

@@ -27,6 +27,13 @@ def integer(value: str) -> int:
     return int(value)
 
 
+def count(value: str) -> int:
+    number = int(value)
+    if number < 0:
+        raise ValueError(value)
+    return number
+
+
 def seconds(value: str) -> float:
     number = float(value)
     if not number >= 0:
@@ -62,6 +69,7 @@ def entries(value: str) -> tuple[str, ...]:
 EXPECTED: Mapping[Callable[[str], Any], str] = {
     text: "text",
     integer: "a whole number",
+    count: "a whole number, 0 or more",
     seconds: "a number of seconds, 0 or more",
     days: "a number of days, 0 or more",
     switch: "true or false",
@@ -92,8 +100,8 @@ class Config:
         "PENSTOCK_SECRET_KEY",
         "",
         text,
-        "Signs file URLs; seals keys of providers, the values of `penstock apps env`, secrets in documents and of webhooks, which need it "
-        "with `DATABASE_URL`. "
+        "Signs file URLs; seals keys of providers, the values of `penstock apps env`, secrets in documents, of webhooks and of "
+        "webhook triggers, which need it with `DATABASE_URL`. "
         "Empty: random keys, made once.",
     )
     redis_prefix: str = setting(
@@ -229,6 +237,27 @@ class Config:
         "base64",
         _sending,
         "How models get pictures and films: `base64`, or `url`, a signed address that the provider must be able to reach.",
+    )
+    app_max_concurrency: int = setting(
+        "PENSTOCK_APP_MAX_CONCURRENCY",
+        0,
+        count,
+        "Runs of one app that may be open at a time, unless its own [limits](limits.md) say otherwise. 0: any number.",
+    )
+    app_max_rate: int = setting(
+        "PENSTOCK_APP_MAX_RATE", 0, count, "Runs of one app that may begin in a minute, unless its own limits say otherwise. 0: any number."
+    )
+    key_max_concurrency: int = setting(
+        "PENSTOCK_KEY_MAX_CONCURRENCY",
+        0,
+        count,
+        "Runs of one key that may be open at a time, unless its own limits say otherwise. 0: any number.",
+    )
+    key_max_rate: int = setting(
+        "PENSTOCK_KEY_MAX_RATE", 0, count, "Runs of one key that may begin in a minute, unless its own limits say otherwise. 0: any number."
+    )
+    max_queued: int = setting(
+        "PENSTOCK_MAX_QUEUED", 10_000, count, "Runs of all apps that may wait for a worker; more are answered 503. 0: any number."
     )
     limits: Limits = field(default_factory=Limits)
 

@@ -9,11 +9,10 @@ from dataclasses import replace
 from flask import Response, jsonify, request
 from marshmallow import Schema
 
-from app.admission import enter
 from app.auth import require_workflow_app
 from app.body import json_object, required_user
 from app.enqueue import Accepted
-from app.errors import APIError
+from app.errors import APIError, Refused
 from app.idempotency import HEADER, MAX_LENGTH, REPLAYED, earlier_run
 from app.parts import Parts, current_parts
 from app.resuming import resumed_run
@@ -35,6 +34,7 @@ from app.submission import Order, choose_workflow, new_run, read_order
 from app.views.blueprint import EVENT_IDS, APIBlueprint, View, header
 from worker.engine.variables import FILE_IDENTITY, FileURL, sign_files
 from worker.store.encoding import dumps, loads
+from worker.store.errors import TooManyRuns
 from worker.store.runs import NewRun, get_run
 from worker.store.runs import RunDetail as StoredRun
 
@@ -111,22 +111,33 @@ def submit(schema: Schema, make: Callable[[Parts, Order], NewRun]) -> Response:
     """Accept a run, or find the one that an earlier request with the same key made, and answer as the request wants it."""
     parts = current_parts()
     order = read_order(parts, request, schema)
+    if order.mode is not ResponseMode.ASYNC:
+        parts.streams.check_room()
+    accepted = earlier_run(parts, order.submission) or begin_or_join(parts, order, make)
     with ExitStack() as resources:
-        admit(parts, order, resources)
-        accepted = earlier_run(parts, order.submission) or accept(parts, order, make(parts, order))
         response = answer(parts, order, accepted, resources)
     if accepted.is_replay:
         response.headers[REPLAYED] = "true"
     return response
 
 
-def admit(parts: Parts, order: Order, resources: ExitStack) -> None:
-    """Step 6. Raises ``APIError`` 429 or 503."""
-    if order.mode is not ResponseMode.ASYNC:
-        parts.streams.check_room()
-    app_id = order.app.app_id
-    call = enter(parts.ceiling, app_id)
-    resources.callback(parts.ceiling.leave, app_id, call)
+def begin_or_join(parts: Parts, order: Order, make: Callable[[Parts, Order], NewRun]) -> Accepted:
+    """Steps 6 to 10. Raises ``Refused`` or ``TooManyRuns`` if no other run may begin now."""
+    try:
+        return begin(parts, order, make)
+    except (Refused, TooManyRuns):
+        # The same request may just have been stored, and have taken the last place: finding its run is no new one.
+        joined = earlier_run(parts, order.submission)
+        if joined is None:
+            raise
+        return joined
+
+
+def begin(parts: Parts, order: Order, make: Callable[[Parts, Order], NewRun]) -> Accepted:
+    with parts.admission.admit(order.app) as permit:
+        accepted = accept(parts, order, make(parts, order))
+        permit.is_used = not accepted.is_replay
+    return accepted
 
 
 def accept(parts: Parts, order: Order, run: NewRun) -> Accepted:

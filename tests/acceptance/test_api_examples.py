@@ -137,13 +137,13 @@ def test_every_case_is_either_sent_or_listed_as_missing():
     assert UNKNOWN_PATHS | OUT_OF_REACH.keys() | ARRANGEMENTS.keys() <= names
 
 
-def test_more_run_calls_than_the_ceiling_allows_are_429(counting, tmp_path):
+def test_more_open_runs_than_an_app_may_have_are_429(counting, tmp_path):
     case = find_case("http", "run_concurrency")
     waits = documents.http_get("waits", f"{counting.url}/hold/ceiling")
     document = documents.chain("waits", [documents.start(), waits, documents.end()])
 
     with (
-        Server(tmp_path, PENSTOCK_APP_MAX_ACTIVE_REQUESTS="1", PENSTOCK_OUTBOUND_ALLOW="127.0.0.1") as server,
+        Server(tmp_path, PENSTOCK_APP_MAX_CONCURRENCY="1", PENSTOCK_OUTBOUND_ALLOW="127.0.0.1") as server,
         server.client(server.import_document(document)) as client,
         client.open() as events,
     ):

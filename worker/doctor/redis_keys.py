@@ -7,7 +7,7 @@ from itertools import islice
 
 import redis
 
-from worker.broker import QUEUE
+from worker.broker import QUEUES
 from worker.bus.channel import literal
 from worker.bus.events import SCANNED
 from worker.doctor.finding import Check, Finding
@@ -15,16 +15,16 @@ from worker.doctor.finding import Check, Finding
 TTL = Check(
     "redis-ttl",
     "Every Redis key expires, but those of the broker.",
-    "It would stay for ever. Delete it if you know what it is; if it is an event log or counts open calls, report it.",
+    "It would stay for ever. Delete it if you know what it is; if it is an event log or counts a rate, report it.",
 )
 
-#: Names behind the prefix of the keys that the broker keeps: its queue, with one list for each priority, what is on its way, and
+#: Names behind the prefix of the keys that the broker keeps: its queues, with one list for each priority, what is on its way, and
 #: whom it tells.
-BROKER = (QUEUE, "unacked", "_kombu.")
+BROKER = (*QUEUES, "unacked", "_kombu.")
 BROKER_ENDINGS = (".pidbox",)
 
 #: Names of what the product keeps there: all that can be looked at where other applications may have keys without a prefix.
-FAMILIES = ("events:", "open:")
+FAMILIES = ("events:", "rate:")
 
 #: What Redis answers for a key that does not expire.
 NEVER = -1

@@ -15,12 +15,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.admission import MemoryCeiling
 from app.config import ApiConfig
 from app.parts import EXTENSION, Parts
 from tests.services import documents
 from tests.unit.running import memory_database, success
 from worker.bus.memory import MemoryCommands, MemoryEventLog, MemoryListener
+from worker.bus.rates import MemoryRates
 from worker.config import Config
 from worker.engine.events import NodeFinished, NodeStarted, NodeStatus, RunFinished, RunStarted, RunStatus
 from worker.engine.memory import SystemClock
@@ -222,7 +222,7 @@ def served(
         listener=listener,
         commands=MemoryCommands(worker.stopped.append),
         dispatcher=worker,
-        ceiling=MemoryCeiling(api_config.app_max_active_requests),
+        rates=MemoryRates(),
         http=http,
         models=models,
     )

@@ -48,8 +48,8 @@ def test_it_is_validated_like_any_other(caller: Caller):
     assert runs(caller) == 0
 
 
-def test_it_keeps_no_call_open_and_needs_no_room_for_a_stream():
-    with served(ApiConfig(app_max_active_requests=1, max_streams=1)) as service:
+def test_it_needs_no_room_for_a_stream():
+    with served(ApiConfig(max_streams=1)) as service:
         waiting = service.worker.script = Waiting()
         caller = service.hello()
         accepted = [caller.run(response_mode="async") for _ in range(3)]

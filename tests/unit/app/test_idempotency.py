@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from app.config import ApiConfig
 from app.idempotency import fingerprint_of
 from tests.services import documents
 from tests.unit.app.serving import Caller, Service, Waiting, echo, events, fail, form, served
 from tests.unit.app.test_runs import runs
+from worker.config import Config
 from worker.store import apps as store_apps
 from worker.store.errors import KeyInProgress
 from worker.store.idempotency import KEPT_S
@@ -183,15 +183,15 @@ def test_requests_without_a_key_are_runs_of_their_own(caller: Caller):
     assert run_id(caller.run()) != run_id(caller.run())
 
 
-def test_joining_a_run_counts_as_an_open_call():
-    with served(ApiConfig(app_max_active_requests=1)) as service:
+def test_joining_a_run_is_no_new_one_and_never_refused():
+    with served(config=Config(app_max_concurrency=1, app_max_rate=1)) as service:
         waiting = service.worker.script = Waiting()
         caller = service.hello()
         first = submit(caller, response_mode="streaming")
-        refused = submit(caller, response_mode="streaming")
+        joining = submit(caller, response_mode="streaming")
+        new = caller.run()
         waiting.may_end.set()
-        whole = events(first)
-        joined = events(submit(caller, response_mode="streaming"))
+        whole, joined = events(first), events(joining)
 
-    assert refused.status_code == 429
+    assert new.status_code == 429
     assert joined == whole

@@ -5,7 +5,7 @@ import pytest
 
 from app.config import ApiConfig
 from tests.services import documents
-from tests.unit.app.serving import Caller, Service, Waiting, echo, events, fail, form, frames, refuse, served
+from tests.unit.app.serving import Caller, Service, Waiting, events, fail, form, frames, refuse, served
 from tests.unit.running import success
 from worker.engine.events import RunStatus
 from worker.store.errors import StorageUnavailable
@@ -280,7 +280,7 @@ def test_an_unreachable_database_is_503_and_nothing_is_stored():
 
 
 class Broken:
-    def begin(self) -> None:
+    def transact_once(self, work: object, group: str) -> None:
         raise StorageUnavailable("gone")
 
 
@@ -404,31 +404,6 @@ def test_a_key_of_another_mode_sees_no_runs(service: Service):
 
 
 # ---- how many
-
-
-def test_the_ceiling_of_an_app_is_429_with_whole_seconds():
-    with served(ApiConfig(app_max_active_requests=1)) as service:
-        caller, other = service.hello(), service.hello()
-        service.worker.script = None
-        first = caller.stream()
-        refused = caller.run()
-        elsewhere = other.stream()
-        first.close()
-        service.worker.script = echo
-        again = caller.run()
-        elsewhere.close()
-
-    assert (refused.status_code, refused.json["code"]) == (429, "too_many_requests")
-    assert refused.headers["Retry-After"].isdecimal()
-    assert elsewhere.status_code == 200
-    assert again.status_code == 200
-
-
-def test_a_refused_call_does_not_count():
-    with served(ApiConfig(app_max_active_requests=1)) as service:
-        caller = service.hello()
-        assert [caller.run({}).status_code for _ in range(3)] == [400] * 3
-        assert caller.run().status_code == 200
 
 
 def test_a_full_process_answers_503():
