@@ -14,6 +14,7 @@ from worker.engine.errors import Finding, GraphError
 from worker.engine.graph import Graph, compile_graph
 from worker.engine.node import NodeRegistry
 from worker.engine.tools import Tools, missing_tools
+from worker.schedules.following import follow_version, schedule_findings
 from worker.store import apps, keys
 from worker.store.models import Workflow as StoredVersion
 from worker.store.sealed_documents import ProvideSealing, seal_document
@@ -90,8 +91,25 @@ def check_document(document: Mapping[str, Any], registry: NodeRegistry, tools: T
         graph = compile_graph(examination.workflow, registry)
     except GraphError as error:
         return Check(None, (*examination.findings, *error.findings))
-    found = Check(examination.workflow, (*examination.findings, *tools.findings(graph)))
+    found = Check(examination.workflow, (*examination.findings, *schedule_findings(document), *tools.findings(graph)))
     return replace(found, workflow=None) if found.errors else found
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """A document that was checked and can run."""
+
+    workflow: Workflow
+    warnings: tuple[Finding, ...]
+
+
+def require_runnable(source: Document, registry: NodeRegistry, tools: ToolCheck = UNCHECKED) -> Runnable:
+    """Raises ``DocumentError``, ``GraphError`` with every error."""
+    document = parse_document(source) if isinstance(source, str | bytes) else source
+    check = check_document(document, registry, tools)
+    if check.workflow is None:
+        raise GraphError(check.errors)
+    return Runnable(check.workflow, check.warnings)
 
 
 def import_document(
@@ -108,11 +126,16 @@ def import_document(
     Nothing is committed here. Raises ``DocumentError``, ``GraphError`` with every error, ``SealError`` for a document with secrets where
     there is no key to seal them with, ``StorageUnavailable``.
     """
-    workflow, warnings = _require_runnable(source, registry, tools)
+    return store_runnable(session, require_runnable(source, registry, tools), sealing=sealing, name=name)
+
+
+def store_runnable(session: Session, runnable: Runnable, *, sealing: ProvideSealing, name: str | None = None) -> Imported:
+    """The part of ``import_document`` that writes."""
+    workflow = runnable.workflow
     app = apps.create_app(session, profile_of(workflow, name or workflow.name or "Untitled"))
     version, _ = _store(session, app.id, workflow, sealing)
     _, token = keys.create_key(session, app.id)
-    return Imported(app.id, version.id, token, app.name, warnings)
+    return Imported(app.id, version.id, token, app.name, runnable.warnings)
 
 
 def publish_document(
@@ -129,15 +152,22 @@ def publish_document(
     Nothing is committed here. Raises ``NotFound`` and what ``import_document`` raises.
     """
     app = apps.find_app(session, app_name)
-    workflow, warnings = _require_runnable(source, registry, tools)
-    apps.describe_app(session, app.id, profile_of(workflow, app.name))
-    version, is_new = _store(session, app.id, workflow, sealing)
-    return Published(app.id, version.id, version.version, is_new, app.name, warnings)
+    return publish_runnable(session, app.id, require_runnable(source, registry, tools), sealing=sealing)
+
+
+def publish_runnable(session: Session, app_id: str, runnable: Runnable, *, sealing: ProvideSealing) -> Published:
+    """The part of ``publish_document`` that writes. Raises ``NotFound``."""
+    app = apps.find_app(session, app_id)
+    apps.describe_app(session, app.id, profile_of(runnable.workflow, app.name))
+    version, is_new = _store(session, app.id, runnable.workflow, sealing)
+    return Published(app.id, version.id, version.version, is_new, app.name, runnable.warnings)
 
 
 def _store(session: Session, app_id: str, workflow: Workflow, sealing: ProvideSealing) -> tuple[StoredVersion, bool]:
     stored = seal_document(app_id, workflow.document, sealing)
-    return apps.publish(session, app_id, stored.document, stored.content_hash)
+    published = apps.publish(session, app_id, stored.document, stored.content_hash)
+    follow_version(session, app_id, workflow.document)
+    return published
 
 
 def profile_of(workflow: Workflow, name: str) -> apps.Profile:
@@ -149,11 +179,3 @@ def profile_of(workflow: Workflow, name: str) -> apps.Profile:
         icon=workflow.icon or None,
         icon_background=workflow.icon_background or None,
     )
-
-
-def _require_runnable(source: Document, registry: NodeRegistry, tools: ToolCheck) -> tuple[Workflow, tuple[Finding, ...]]:
-    document = parse_document(source) if isinstance(source, str | bytes) else source
-    check = check_document(document, registry, tools)
-    if check.workflow is None:
-        raise GraphError(check.errors)
-    return check.workflow, check.warnings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import APIError
@@ -13,6 +13,8 @@ from worker.engine.dsl import read_workflow
 from worker.engine.form import Form
 from worker.engine.graph_document import START_TYPE
 from worker.engine.tools import icon_of
+from worker.engine.triggers import WEBHOOK_TRIGGER
+from worker.engine.webhook_request import WebhookConfig
 from worker.engine.workflow import Workflow
 from worker.store.apps import find_version
 from worker.store.encoding import loads
@@ -35,6 +37,10 @@ class PublishedWorkflow:
     tool_icons: Mapping[str, Any]
     #: It has a start node. Without one only triggers begin a run (dsl.md section 6.5).
     has_start: bool
+    #: Names of what its runs put out, in the order of the document.
+    output_names: Sequence[str] = ()
+    #: Its webhook triggers by node id.
+    webhooks: Mapping[str, WebhookConfig] = field(default_factory=dict)
 
 
 class PublishedWorkflows:
@@ -72,6 +78,8 @@ class PublishedWorkflows:
             workflow.features,
             tool_icons(workflow),
             has_start=any(node.type == START_TYPE for node in workflow.nodes),
+            output_names=output_names(workflow),
+            webhooks=webhooks_of(workflow),
         )
         self._keep(found)
         return found
@@ -93,3 +101,13 @@ def _document(text: str) -> Any:
 def tool_icons(workflow: Workflow) -> dict[str, Any]:
     tools = [node.data for node in workflow.nodes if node.type == "tool"]
     return {str(data.get("tool_name", "")): icon_of(data) for data in tools}
+
+
+def output_names(workflow: Workflow) -> list[str]:
+    lists = [node.data.get("outputs") for node in workflow.nodes if node.type == "end"]
+    declared = [item for outputs in lists if isinstance(outputs, list) for item in outputs]
+    return list(dict.fromkeys(str(item["variable"]) for item in declared if isinstance(item, Mapping) and item.get("variable")))
+
+
+def webhooks_of(workflow: Workflow) -> dict[str, WebhookConfig]:
+    return {node.id: WebhookConfig.of(node.data) for node in workflow.nodes if node.type == WEBHOOK_TRIGGER}

@@ -18,7 +18,7 @@ OfferFile = Callable[[str], dict[str, Any]]
 
 def read_inputs(form: Form, pairs: Sequence[str], raw: str | None, offer: OfferFile) -> dict[str, Any]:
     """``-i name=value`` over ``--inputs``; a file list takes several ``-i``. Raises ``click.UsageError``, ``FormError``."""
-    inputs = _read_object(raw) if raw is not None else {}
+    inputs = read_object(raw) if raw is not None else {}
     variables = {variable.name: variable for variable in form.variables}
     for pair in pairs:
         name, separator, text = pair.partition("=")
@@ -40,7 +40,7 @@ def _read_value(variable: FormVariable, text: str, offer: OfferFile) -> Any:
     return text
 
 
-def _read_object(raw: str) -> dict[str, Any]:
+def read_object(raw: str) -> dict[str, Any]:
     """The object of ``--inputs``: JSON, or ``@file`` with it."""
     if raw.startswith("@"):
         try:
