@@ -40,13 +40,16 @@ def _parse(text: bytes) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise APIError("bad_request") from error
-    if _is_too_deep(value):
+    if is_too_deep(value):
         raise APIError("bad_request", f"The request body is nested deeper than {MAX_DEPTH} levels.")
     return value
 
 
-def _is_too_deep(value: Any) -> bool:
-    """Level by level instead of by recursion, which the depth in question would exhaust."""
+def is_too_deep(value: Any) -> bool:
+    """Whether a JSON value has more than ``MAX_DEPTH`` levels.
+
+    Level by level instead of by recursion, which the depth in question would exhaust.
+    """
     level = [value]
     for _ in range(MAX_DEPTH + 1):
         level = [child for item in level for child in _children(item)]

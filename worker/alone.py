@@ -54,9 +54,9 @@ class ForkedCell:
             theirs.close()
         return cls(process, ours, owner)
 
-    def execute(self, run_id: str, task_id: str) -> bool:
+    def execute(self, run_id: str, task_id: str, queue: str | None) -> bool:
         try:
-            self._orders.send((run_id, task_id))
+            self._orders.send((run_id, task_id, queue))
             self._orders.recv()
         except (EOFError, OSError):
             return False

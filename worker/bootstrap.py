@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import redis
 
 from worker.active import ActiveRuns
-from worker.bus.commands import CommandListener
+from worker.batches.dispatcher import IDLE_S, BatchDispatcher
+from worker.bus.commands import CommandListener, Commands
 from worker.bus.connection import connect
 from worker.bus.events import EventLog
+from worker.bus.rates import Rates
+from worker.closing import stop_run
 from worker.config import Config, process_name
 from worker.dispatcher import CeleryDispatcher
 from worker.engine.memory import SystemClock
@@ -32,6 +35,7 @@ from worker.quarantine import Quarantine, StartCell
 from worker.retention import PASS_S, Retention
 from worker.runner import RunService
 from worker.sandbox.opening import Sandboxes
+from worker.schedules.firing import LOOK_EVERY_S, Firer
 from worker.store.blobs import open_blobs
 from worker.store.deployment import signing_secret
 from worker.store.errors import StorageUnavailable
@@ -71,6 +75,10 @@ class Worker:
     watching: Periodic
     retaining: Periodic
     retention: Retention
+    batching: Periodic
+    batches: BatchDispatcher
+    scheduling: Periodic
+    firer: Firer
     webhooks: WebhookDispatcher
     commands: CommandListener
     #: Waits to be woken by a signal handler.
@@ -92,6 +100,8 @@ class Worker:
             self.retaining.start()
             # A worker may not live as long as the time between two passes.
             self.retaining.wake()
+            self.batching.start()
+            self.scheduling.start()
             self.webhooks.start()
             self.sandboxes.announce()
 
@@ -107,13 +117,21 @@ class Worker:
             self.sweeping.stop()
             self.sweeper.resign()
             self.retention.leave()
+            self.batches.leave()
+            self.firer.leave()
             self.retaining.stop()
             self.retention.resign()
+            self.batching.stop()
+            self.batches.resign()
             self.webhooks.stop()
         if not self.active.wait_empty(self.drain_s + HAND_OVER_S):
             logger.error("%d runs could not be handed over in time; they are left to their leases.", len(self.active))
         if self.quarantine is not None and not self.quarantine.wait_empty(HAND_OVER_S):
             logger.error("Not all runs in quarantine could be handed over in time; they are left to their leases.")
+        if self.quarantine is not None:
+            # It may be looking at a remote file, which no run should wait for.
+            self.scheduling.stop()
+            self.firer.resign()
         self.draining.stop()
         self.commands.close()
         self.heartbeat.stop()
@@ -181,7 +199,14 @@ def build_worker(
 
     watchdog = Watchdog(dispatcher.backlog, lambda: len(active) < config.worker_concurrency, lambda: runner.heard_at, leave)
     retention = Retention(database, blobs, config, owner)
+    commands = Commands(client, config)
+
+    def stop(app_id: str, task_id: str) -> None:
+        stop_run(database, log, commands, links.of_app(app_id), app_id, task_id)
+
+    batches = BatchDispatcher(database, dispatcher, Rates(client, config), config, owner, stop, lambda: runner.gate.is_quiet)
     sweeper = Sweeper(database, log, dispatcher, config, owner, links.of_app)
+    firer = Firer(database, Rates(client, config), dispatcher.send, http, config, owner)
     return Worker(
         runner=runner,
         active=active,
@@ -192,6 +217,10 @@ def build_worker(
         watching=Periodic("watchdog", LOOK_S, watchdog.look),
         retaining=Periodic("retention", PASS_S, retention.work),
         retention=retention,
+        batching=Periodic("batches", IDLE_S, batches.work),
+        batches=batches,
+        scheduling=Periodic("schedules", LOOK_EVERY_S, firer.look),
+        firer=firer,
         webhooks=open_webhooks(config, database, links.of_app),
         # Requests may have been missed before the channel stood: a heartbeat finds their flags.
         commands=CommandListener(client, config, active.stop, heartbeat.wake),

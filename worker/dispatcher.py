@@ -20,10 +20,10 @@ logger = logging.getLogger(__name__)
 class Dispatcher(Protocol):
     """May lose a message, never a run: the sweeper sends again what nobody claimed."""
 
-    def send(self, run_id: str, task_id: str) -> bool:
-        """Ask for a worker. False: the broker is away."""
+    def send(self, run_id: str, task_id: str, queue: str | None = None) -> bool:
+        """Ask for a worker; ``queue`` is the run's own, None that of runs that somebody waits for. False: the broker is away."""
 
-    def backlog(self) -> int | None:
+    def backlog(self, queue: str | None = None) -> int | None:
         """Messages that wait for a worker; None: the broker is away."""
 
 
@@ -33,19 +33,19 @@ class CeleryDispatcher:
     def __init__(self, app: Celery, client: redis.Redis, prefix: str) -> None:
         self._app = app
         self._client = client
-        self._queue = prefix + QUEUE
+        self._prefix = prefix
 
-    def send(self, run_id: str, task_id: str) -> bool:
+    def send(self, run_id: str, task_id: str, queue: str | None = None) -> bool:
         try:
-            self._app.send_task(TASK, args=[run_id], task_id=task_id, queue=QUEUE, ignore_result=True)
+            self._app.send_task(TASK, args=[run_id], task_id=task_id, queue=queue or QUEUE, ignore_result=True)
         except OperationalError as error:
             logger.warning("The task of run %s could not be sent; it is sent again later: %s", run_id, error)
             return False
         return True
 
-    def backlog(self) -> int | None:
+    def backlog(self, queue: str | None = None) -> int | None:
         try:
-            return int(self._client.llen(self._queue))
+            return int(self._client.llen(self._prefix + (queue or QUEUE)))
         except redis.RedisError:
             return None
 
@@ -56,11 +56,14 @@ class MemoryDispatcher:
 
     #: ``(run id, task id)``, in order.
     sent: list[tuple[str, str]] = field(default_factory=list)
+    #: Queue of each run that was sent, by its id.
+    queues: dict[str, str | None] = field(default_factory=dict)
     waiting: int | None = 0
 
-    def send(self, run_id: str, task_id: str) -> bool:
+    def send(self, run_id: str, task_id: str, queue: str | None = None) -> bool:
         self.sent.append((run_id, task_id))
+        self.queues[run_id] = queue
         return True
 
-    def backlog(self) -> int | None:
+    def backlog(self, queue: str | None = None) -> int | None:
         return self.waiting

@@ -27,8 +27,8 @@ class Cell(Protocol):
     def owner(self) -> str:
         """Of the leases of its runs."""
 
-    def execute(self, run_id: str, task_id: str) -> bool:
-        """Execute a run, and wait for that; False: the process is gone."""
+    def execute(self, run_id: str, task_id: str, queue: str | None) -> bool:
+        """Execute a run, and wait for that; ``queue`` is its own. False: the process is gone."""
 
     def drain(self) -> None:
         """Ask it to hand its run over and take no more; from any thread."""
@@ -55,21 +55,21 @@ class Quarantine:
         self._idle_s = idle_s
         self._changed = threading.Condition()
         self._is_draining = False
-        #: Task ids by run id, in order of arrival.
-        self._waiting: dict[str, str] = {}
+        #: Task id and queue by run id, in order of arrival.
+        self._waiting: dict[str, tuple[str, str | None]] = {}
         #: Ids of the runs that are being executed.
         self._executing: set[str] = set()
         self._cells: set[Cell] = set()
         self._lanes = 0
         self._idle_lanes = 0
 
-    def put(self, run_id: str, task_id: str) -> None:
+    def put(self, run_id: str, task_id: str, queue: str | None = None) -> None:
         """Execute a run alone, as soon as there is room: does not wait. One that is here already stays as it is."""
         with self._changed:
             if self._is_draining:
-                self._dispatcher.send(run_id, task_id)
+                self._dispatcher.send(run_id, task_id, queue)
             elif run_id not in self._executing:
-                self._waiting[run_id] = task_id
+                self._waiting[run_id] = (task_id, queue)
                 self._find_lane()
 
     def drain(self) -> None:
@@ -79,8 +79,8 @@ class Quarantine:
             waiting, self._waiting = self._waiting, {}
             cells = list(self._cells)
             self._changed.notify_all()
-        for run_id, task_id in waiting.items():
-            self._dispatcher.send(run_id, task_id)
+        for run_id, (task_id, queue) in waiting.items():
+            self._dispatcher.send(run_id, task_id, queue)
         for cell in cells:
             cell.drain()
 
@@ -116,7 +116,7 @@ class Quarantine:
             cell = self._start()
         except OSError as error:
             with self._changed:
-                run_id, _ = self._waiting.popitem() if self._waiting else ("", "")
+                run_id = self._waiting.popitem()[0] if self._waiting else ""
             logger.error("Run %s cannot be executed alone now; its task is sent again later: %s", run_id, error)
             return None
         with self._changed:
@@ -126,9 +126,9 @@ class Quarantine:
     def _use(self, cell: Cell) -> None:
         is_alive = True
         while is_alive and (order := self._next()) is not None:
-            run_id, task_id = order
+            run_id, task_id, queue = order
             try:
-                is_alive = cell.execute(run_id, task_id)
+                is_alive = cell.execute(run_id, task_id, queue)
             finally:
                 with self._changed:
                     self._executing.discard(run_id)
@@ -139,7 +139,7 @@ class Quarantine:
             logger.log(logging.INFO if self._is_draining else logging.ERROR, "A process for runs alone ended with status %d.", status)
             self._on_death(cell.owner)
 
-    def _next(self) -> tuple[str, str] | None:
+    def _next(self) -> tuple[str, str, str | None] | None:
         """The next run for a process; None: it is not needed any more."""
         with self._changed:
             self._idle_lanes += 1
@@ -149,4 +149,4 @@ class Quarantine:
                 return None
             run_id = next(iter(self._waiting))
             self._executing.add(run_id)
-            return run_id, self._waiting.pop(run_id)
+            return run_id, *self._waiting.pop(run_id)

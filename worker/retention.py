@@ -1,4 +1,4 @@
-"""Removes what is old, so that disks do not fill (reliability.md section 1.14): runs, their node results and events, files.
+"""Removes what is old, so that disks do not fill (reliability.md section 1.14): runs, their node results and events, batches, files.
 
 Every worker has it, on a thread of its own; a lock in SQL elects the one that works. It works in short steps with a pause after each, so
 that whoever writes beside it hardly notices.
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from worker.config import Config
 from worker.store import retention as steps
+from worker.store.batch_retention import count_old_batches, delete_batches
 from worker.store.blobs import Blobs
 from worker.store.errors import StorageUnavailable
 from worker.store.locks import acquire_lock, release_lock
@@ -50,7 +51,7 @@ DAY_S = 86400.0
 class Keeping:
     """For how many seconds what is kept; None: for good."""
 
-    #: Runs, from their end on.
+    #: Runs and batches, from their end on.
     runs_s: float | None = None
     #: Their node results and events, which never outlive them.
     details_s: float | None = None
@@ -87,12 +88,13 @@ class Pruned:
     details: int = 0
     runs: int = 0
     files: int = 0
+    batches: int = 0
     #: Bytes whose files were gone already, and beginnings of uploads that were cut off.
     strays: int = 0
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.details or self.runs or self.files or self.strays)
+        return not (self.details or self.runs or self.files or self.batches or self.strays)
 
 
 class Pruner:
@@ -122,8 +124,14 @@ class Pruner:
         if keeping.runs_s is not None:
             for number in self._steps(partial(steps.delete_runs, age_s=keeping.runs_s)):
                 self.pruned.runs += number
+            self._prune_batches(keeping.runs_s)
         if keeping.runs_of_app is not None:
             self._prune_surplus(keeping.runs_of_app)
+
+    def _prune_batches(self, age_s: float) -> None:
+        """After their runs."""
+        while self._may_go_on() and (number := self._database.transact(partial(delete_batches, age_s=age_s))) is not None:
+            self.pruned.batches += number
 
     def _prune_surplus(self, kept: int) -> None:
         for app_id in self._apps():
@@ -174,6 +182,7 @@ def foresee(database: Database, keeping: Keeping) -> Pruned:
                 0 if keeping.runs_s is None else steps.count_deleted(session, keeping.runs_s),
                 0 if keeping.runs_of_app is None else steps.count_surplus(session, keeping.runs_of_app),
             ),
+            batches=0 if keeping.runs_s is None else count_old_batches(session, keeping.runs_s),
             files=0 if keeping.files_s is None else steps.count_old_files(session, keeping.files_s),
         )
 

@@ -10,6 +10,8 @@ import redis
 from sqlalchemy.orm import Session
 
 from worker.active import ActiveRun, ActiveRuns
+from worker.batches.gate import Gate
+from worker.broker import BATCH_QUEUE
 from worker.bus.ports import EventLogPort
 from worker.closing import start_of
 from worker.config import Config
@@ -74,17 +76,25 @@ class RunService:
         self._is_draining = False
         #: Monotonic seconds at which the last task came.
         self.heard_at = time.monotonic()
+        self.gate = Gate()
 
-    def execute(self, run_id: str, task_id: str) -> None:
-        """Execute a run if it waits for a worker; a message that came twice or too late finds nothing to do."""
+    def execute(self, run_id: str, task_id: str, queue: str | None = None) -> None:
+        """Execute a run if it waits for a worker; a message that came twice or too late finds nothing to do.
+
+        ``queue``: the one that the message came from.
+        """
         self.heard_at = time.monotonic()
+        with self.gate.passing(is_batch=queue == BATCH_QUEUE):
+            self._take(run_id, task_id, queue)
+
+    def _take(self, run_id: str, task_id: str, queue: str | None) -> None:
         if self._is_draining:
-            self._dispatcher.send(run_id, task_id)
+            self._dispatcher.send(run_id, task_id, queue)
             return
         leased_at = time.monotonic()
         try:
             held = self._database.transact(lambda session: self._claim(session, run_id))
-            if held is None and self._is_for_quarantine(run_id, task_id):
+            if held is None and self._is_for_quarantine(run_id, task_id, queue):
                 return
         except StorageUnavailable as error:
             logger.warning("Run %s could not be claimed; its task is sent again later: %s", run_id, error)
@@ -97,20 +107,21 @@ class RunService:
     def _claim(self, session: Session, run_id: str) -> Claim | None:
         return claim(session, run_id, self._owner, self._config.lease_s, beside_others=self._quarantine is not None)
 
-    def _is_for_quarantine(self, run_id: str, task_id: str) -> bool:
+    def _is_for_quarantine(self, run_id: str, task_id: str, queue: str | None) -> bool:
         if self._quarantine is None:
             return False
         with self._database.read() as session:
             if not is_suspect(session, run_id):
                 return False
         logger.warning("Run %s has lost a worker before: it is executed alone.", run_id)
-        self._quarantine.put(run_id, task_id)
+        self._quarantine.put(run_id, task_id, queue)
         return True
 
     def drain(self) -> None:
         """Take no more runs, and hand over those in progress: nodes in flight get ``drain_s`` seconds. Again is the same as once."""
         if not self._is_draining:
             self._is_draining = True
+            self.gate.open()
             self._active.drain(self._config.drain_s)
             if self._quarantine is not None:
                 self._quarantine.drain()
@@ -219,12 +230,12 @@ class RunService:
         if status is RunStatus.STOPPED:
             journal.close(RunStatus.STOPPED, STOPPED_TEXT)
         elif status is RunStatus.SCHEDULED:
-            self._dispatcher.send(held.run_id, held.task_id)
+            self._dispatcher.send(held.run_id, held.task_id, held.queue)
         logger.info("Run %s is %s: it asked for %d forms.", held.run_id, status, len(pause.forms))
 
     def _hand_over(self, held: Claim, journal: RunJournal) -> None:
         if journal.hand_over():
             logger.info("Run %s is handed to another worker.", held.run_id)
-            self._dispatcher.send(held.run_id, held.task_id)
+            self._dispatcher.send(held.run_id, held.task_id, held.queue)
         else:
             journal.close(RunStatus.STOPPED, STOPPED_TEXT)

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from worker.broker import BATCH_QUEUE
 from worker.bus.ports import EventLogPort
 from worker.closing import close_run
 from worker.config import Config
@@ -84,14 +85,16 @@ class Sweeper:
         return self._database.transact(lambda session: acquire_lock(session, LOCK, self._owner, for_s))
 
     def _resend(self) -> None:
-        backlog = self._dispatcher.backlog()
-        if backlog is None or backlog >= QUEUE_ROOM:
-            return
-        room = QUEUE_ROOM - backlog
-        unclaimed = self._database.transact(lambda session: find_unclaimed(session, self._config.resend_s, room))
+        for queue in (None, BATCH_QUEUE):
+            backlog = self._dispatcher.backlog(queue)
+            if backlog is not None and backlog < QUEUE_ROOM:
+                self._resend_into(queue, QUEUE_ROOM - backlog)
+
+    def _resend_into(self, queue: str | None, room: int) -> None:
+        unclaimed = self._database.transact(lambda session: find_unclaimed(session, self._config.resend_s, room, queue))
         for run_id, task_id in unclaimed:
             logger.info("Run %s was claimed by nobody; its task is sent again.", run_id)
-            self._dispatcher.send(run_id, task_id)
+            self._dispatcher.send(run_id, task_id, queue)
 
     def _end_overdue(self) -> None:
         with self._database.read() as session:
@@ -133,7 +136,7 @@ class Sweeper:
     def _requeue(self, run: LostRun) -> None:
         if self._database.transact(lambda session: requeue_expired(session, run.run_id, run.attempt)):
             logger.warning("Run %s lost its worker (%d times so far); another one gets it.", run.run_id, run.losses)
-            self._dispatcher.send(run.run_id, run.task_id)
+            self._dispatcher.send(run.run_id, run.task_id, run.queue)
 
     def _end(self, run: LostRun | DueForm, status: RunStatus, text: Callable[[Claim], str]) -> None:
         claim = self._database.transact(lambda session: take_over(session, run.run_id, run.attempt))

@@ -33,7 +33,9 @@ def prune(config: Config, runs_s: float | None, files_s: float | None, keep: int
     with opened(config) as database:
         pruned = foresee(database, keeping) if dry_run else Pruner(database, open_blobs(config, database), keeping, _go_on).prune()
     if as_json:
-        print_json({"runs": pruned.runs, "details": pruned.details, "files": pruned.files, "strays": pruned.strays})
+        print_json(
+            {"runs": pruned.runs, "details": pruned.details, "batches": pruned.batches, "files": pruned.files, "strays": pruned.strays}
+        )
     else:
         click.echo(_sentence(pruned, "Would remove" if dry_run else "Removed"))
 
@@ -45,6 +47,8 @@ def _go_on() -> bool:
 
 def _sentence(pruned: Pruned, verb: str) -> str:
     parts = [f"{pruned.runs} runs", f"node results and events of {pruned.details} runs", f"{pruned.files} files"]
+    if pruned.batches:
+        parts.append(f"{pruned.batches} batches")
     if pruned.strays:
         parts.append(f"bytes of {pruned.strays} files that were gone already")
     return f"{verb}: {', '.join(parts)}."

@@ -11,7 +11,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 from app.enqueue import Accepted
 from app.schemas.fields import EpochSeconds, ErrorTexts, JSONText, RFC822Date
 from worker.engine.events import RunStatus
-from worker.store.webhooks import EVENTS
+from worker.store.webhooks import RUN_EVENTS
 
 REQUIRED = "is required"
 NO_OBJECT: ErrorTexts = {"required": REQUIRED, "null": "must be an object", "invalid": "must be an object"}
@@ -47,7 +47,7 @@ class WebhookRequest(Schema):
         metadata={"description": "Where signed messages are posted to.", "example": "https://receiver.example/penstock"},
     )
     events = fields.List(
-        fields.String(validate=validate.OneOf(EVENTS, error=f"must be one of {', '.join(EVENTS)}")),
+        fields.String(validate=validate.OneOf(RUN_EVENTS, error=f"must be one of {', '.join(RUN_EVENTS)}")),
         allow_none=True,
         load_default=None,
         error_messages={"invalid": "must be an array of event names"},

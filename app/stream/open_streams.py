@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from typing import Protocol
 
 from app.errors import APIError
-from app.stream.relay import Relay
+
+
+class Stream(Protocol):
+    """A relay, or anything else that answers for as long as it takes."""
+
+    def release(self) -> None:
+        """End soon; called from any thread."""
 
 
 class OpenStreams:
@@ -18,8 +25,8 @@ class OpenStreams:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._changed = threading.Condition()
-        self._streams: set[Relay] = set()
-        self._calls: set[Relay] = set()
+        self._streams: set[Stream] = set()
+        self._calls: set[Stream] = set()
         self.is_draining = False
 
     def check_room(self) -> None:
@@ -29,14 +36,14 @@ class OpenStreams:
         if self.is_draining or is_full:
             raise APIError("service_unavailable", "This instance has no room for another stream. Please try again.")
 
-    def add(self, relay: Relay, *, is_call: bool = False) -> None:
+    def add(self, relay: Stream, *, is_call: bool = False) -> None:
         """``is_call``: a blocking call, which cannot be resumed and so gets time to finish."""
         with self._changed:
             (self._calls if is_call else self._streams).add(relay)
         if self.is_draining:
             relay.release()
 
-    def remove(self, relay: Relay) -> None:
+    def remove(self, relay: Stream) -> None:
         with self._changed:
             self._streams.discard(relay)
             self._calls.discard(relay)
@@ -50,11 +57,11 @@ class OpenStreams:
             self._changed.wait_for(lambda: not self._calls, timeout=grace_s)
         _release(self._snapshot(self._calls))
 
-    def _snapshot(self, relays: set[Relay]) -> list[Relay]:
+    def _snapshot(self, relays: set[Stream]) -> list[Stream]:
         with self._changed:
             return list(relays)
 
 
-def _release(relays: Iterable[Relay]) -> None:
+def _release(relays: Iterable[Stream]) -> None:
     for relay in relays:
         relay.release()

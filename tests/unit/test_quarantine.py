@@ -24,7 +24,7 @@ class FakeCell:
         self._status = status
         self._over.set()
 
-    def execute(self, run_id, task_id):
+    def execute(self, run_id, task_id, queue):
         assert task_id == f"task-{run_id}"
         assert not self._over.is_set()
         self.runs.append(run_id)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from tests.services.waiting import wait_for
 from tests.unit.running import LEASE_S, accept, change, claimed, detail, kinds, memory_database, stored, told
 from worker.active import ActiveRuns
+from worker.broker import BATCH_QUEUE
 from worker.bus.memory import MemoryEventLog
 from worker.config import Config
 from worker.dispatcher import MemoryDispatcher
@@ -221,9 +222,7 @@ def test_a_run_that_finds_no_memory_here_is_left_to_another_worker(database: Dat
     assert len(worker.active) == 0
 
 
-def test_a_run_whose_database_is_gone_is_left_to_another_worker(
-    database: Database, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_run_whose_database_is_gone_is_left_to_another_worker(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     worker = Worker(database, a=output("a"))
     run = accept(database, chain("a"))
 
@@ -363,10 +362,11 @@ def test_draining_hands_runs_over_and_takes_no_more(database: Database) -> None:
 
     service.drain()
     thread.join(3)
-    service.execute(late.run_id, late.task_id)
+    service.execute(late.run_id, late.task_id, BATCH_QUEUE)
 
     assert not thread.is_alive()
     assert worker.dispatcher.sent == [(run.run_id, run.task_id), (late.run_id, late.task_id)]
+    assert worker.dispatcher.queues == {run.run_id: None, late.run_id: BATCH_QUEUE}
     again = claimed(database, run, "worker-2")
     assert (again.attempt, again.lost_attempts) == (2, 0)
     assert claimed(database, late).attempt == 1

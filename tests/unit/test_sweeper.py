@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from tests.unit.running import AbsentDatabase, accept, change, claimed, detail, kinds, memory_database, stored, told
+from worker.broker import BATCH_QUEUE
 from worker.bus.memory import MemoryEventLog
 from worker.config import Config
 from worker.dispatcher import MemoryDispatcher
@@ -64,6 +65,16 @@ def test_a_run_that_nobody_claimed_is_sent_again_once(database: Database, sweepe
 
     assert dispatcher.sent == [(forgotten.run_id, forgotten.task_id)]
     assert status(database, fresh) is RunStatus.SCHEDULED
+
+
+def test_a_run_of_a_batch_is_sent_into_its_own_queue(database: Database, sweeper: Sweeper, dispatcher: MemoryDispatcher) -> None:
+    forgotten, lost = accept(database), lost_run(database)
+    change(database, forgotten, lease_until=1.0, queue=BATCH_QUEUE)
+    change(database, lost, queue=BATCH_QUEUE)
+
+    sweeper.sweep()
+
+    assert dispatcher.queues == {forgotten.run_id: BATCH_QUEUE, lost.run_id: BATCH_QUEUE}
 
 
 @pytest.mark.parametrize("waiting", [QUEUE_ROOM, None])

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 import redis
 
 from worker.config import Config
+from worker.doctor.batches import Batches
 from worker.doctor.deliveries import DELIVERIES, Deliveries
 from worker.doctor.files import BYTES, STRAYS, FileBytes, StrayBytes
 from worker.doctor.finding import Area, Check, Extent, Finding
@@ -22,12 +23,16 @@ from worker.doctor.redis_log import LOG, Logs
 from worker.doctor.references import REFERENCES, references
 from worker.doctor.run_checks import RUN_CHECKS
 from worker.doctor.runs import Runs
+from worker.doctor.schedules import SCHEDULED, Schedules
 from worker.doctor.schema import SCHEMA, examine_schema
 from worker.store.blobs import open_blobs
 from worker.store.session import Database
 
 #: Every check there is, in the order in which they are made.
-CHECKS: Sequence[Check] = (SCHEMA, *RUN_CHECKS, REFERENCES, DELIVERIES, KEYS, BYTES, STRAYS, LOG, TTL, MESSAGES)
+CHECKS: Sequence[Check] = (
+    *(SCHEMA, *RUN_CHECKS, REFERENCES, DELIVERIES, KEYS, *Batches.checks, SCHEDULED),
+    *(BYTES, STRAYS, LOG, TTL, MESSAGES),
+)
 
 CHECK_NAMES = tuple(check.name for check in CHECKS)
 
@@ -63,6 +68,8 @@ def areas(config: Config, database: Database, client: redis.Redis | None, extent
         yield from references(database)
         yield Deliveries(database)
         yield IdempotencyKeys(database)
+        yield Batches(database)
+        yield Schedules(database)
         yield FileBytes(database, blobs, extent)
         yield StrayBytes(database, blobs)
     if client is not None:

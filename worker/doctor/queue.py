@@ -1,4 +1,4 @@
-"""The broker's queue holds tasks of runs that exist."""
+"""The broker's queues hold tasks of runs that exist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import redis
 from sqlalchemy import select
 
-from worker.broker import QUEUE
+from worker.broker import QUEUES
 from worker.doctor.finding import Check, Finding
 from worker.store.models import RUNS
 from worker.store.session import Database
@@ -32,12 +32,16 @@ class Messages:
     def __init__(self, database: Database, client: redis.Redis, prefix: str) -> None:
         self._database = database
         self._client = client
-        self._queue = prefix + QUEUE
+        self._queues = [prefix + queue for queue in QUEUES]
 
     def batches(self) -> Iterator[Sequence[str]]:
-        """The queue moves meanwhile: a task that is added may be left out."""
+        """The queues move meanwhile: a task that is added may be left out."""
+        for queue in self._queues:
+            yield from self._of_queue(queue)
+
+    def _of_queue(self, queue: str) -> Iterator[Sequence[str]]:
         start = 0
-        while messages := self._client.lrange(self._queue, start, start + BATCH - 1):
+        while messages := self._client.lrange(queue, start, start + BATCH - 1):
             yield [task_of(message) for message in messages]
             start += BATCH
 

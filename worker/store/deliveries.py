@@ -34,7 +34,9 @@ class Delivery:
 
     id: str
     app_id: str
-    run_id: str
+    #: What it is about: one of the two.
+    run_id: str | None
+    batch_id: str | None
     event: str
     #: Of the run when the message was stored, and when that was.
     event_number: int
@@ -99,6 +101,7 @@ CLAIMED = (
         COLUMNS.id,
         WEBHOOK_ENDPOINTS.c.app_id,
         COLUMNS.run_id,
+        COLUMNS.batch_id,
         COLUMNS.event,
         COLUMNS.event_number,
         COLUMNS.created_at,

@@ -27,14 +27,16 @@ class LostRun:
     #: Claims that ended with a lost worker, this one included.
     losses: int
     is_stopping: bool
+    #: As in ``NewRun``.
+    queue: str | None = None
 
 
-def find_unclaimed(session: Session, older_than_s: float, limit: int = 100) -> list[tuple[str, str]]:
-    """``(run id, task id)`` of scheduled runs whose task was last sent that long ago; the caller sends them again.
+def find_unclaimed(session: Session, older_than_s: float, limit: int = 100, queue: str | None = None) -> list[tuple[str, str]]:
+    """``(run id, task id)`` of a queue's scheduled runs whose task was last sent that long ago; the caller sends them again.
 
     They count as sent from now on. Oldest first, as far as ``limit`` goes.
     """
-    is_old = (RUNS.c.status == RunStatus.SCHEDULED, RUNS.c.lease_until < now_s() - older_than_s)
+    is_old = (RUNS.c.status == RunStatus.SCHEDULED, RUNS.c.lease_until < now_s() - older_than_s, RUNS.c.queue.is_not_distinct_from(queue))
     oldest = select(RUNS.c.id).where(IS_UNFINISHED, *is_old).order_by(RUNS.c.lease_until).limit(limit)
     # The row is judged again when its lock is had: another sweeper may just have sent it.
     resent = update(RUNS).where(RUNS.c.id.in_(oldest), *is_old).values(lease_until=now_s())
@@ -52,9 +54,12 @@ def find_overdue(session: Session, limit: int = 100) -> list[LostRun]:
 
 
 def _find_lost(session: Session, limit: int, *conditions: Any) -> list[LostRun]:
-    columns = (RUNS.c.id, RUNS.c.task_id, RUNS.c.attempt, RUNS.c.lost_attempts + 1, RUNS.c.cancel_requested_at.is_not(None))
+    stopping = RUNS.c.cancel_requested_at.is_not(None)
+    columns = (RUNS.c.id, RUNS.c.task_id, RUNS.c.attempt, RUNS.c.lost_attempts + 1, stopping, RUNS.c.queue)
     rows = session.execute(select(*columns).where(IS_UNFINISHED, *conditions).order_by(RUNS.c.lease_until).limit(limit))
-    return [LostRun(run_id, task_id, attempt, losses, bool(stopping)) for run_id, task_id, attempt, losses, stopping in rows]
+    return [
+        LostRun(run_id, task_id, attempt, losses, bool(is_stopping), queue) for run_id, task_id, attempt, losses, is_stopping, queue in rows
+    ]
 
 
 def forsake(session: Session, owner: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Row, Table, delete, exists, func, literal_column, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from worker.store.batch_models import BATCH_ITEMS, IS_RUNNING, IS_WAITING
 from worker.store.clock import now_s
 from worker.store.models import (
     FORMS,
@@ -40,15 +41,20 @@ FILES_AT_A_TIME = 50
 HAS_DETAILS = RUNS.c.last_event > literal_column("0")
 IS_BARE = RUNS.c.last_event == literal_column("0")
 
-#: A message about the run is still to be sent, or a client may still ask for the run by its key, or it is still being spoken.
+#: A message about the run is still to be sent, or a client may still ask for the run by its key, or its batch does not know its end yet,
+#: or it is still being spoken.
 IS_AWAITED = (
     exists().where(WEBHOOK_DELIVERIES.c.run_id == RUNS.c.id, WEBHOOK_DELIVERIES.c.due_at.is_not(None))
     | exists().where(IDEMPOTENCY_KEYS.c.run_id == RUNS.c.id)
+    | ((RUNS.c.queue.is_not(None)) & exists().where(BATCH_ITEMS.c.run_id == RUNS.c.id, IS_RUNNING))
     | (RUNS.c.wants_speech & (func.coalesce(RUNS.c.lease_until, 0.0) > now_s()))
 )
 
 HAS_ENDED = RUNS.c.finished_at.is_not(None)
 IS_OVER = HAS_ENDED & ~IS_AWAITED
+
+#: In every file that inputs hold.
+FILE_MARK = "dify_model_identity"
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -138,8 +144,12 @@ def _is_old(age_s: float) -> tuple[ColumnElement[bool], ...]:
 
 
 def files_in_use(session: Session) -> frozenset[str]:
-    """Ids of the files that runs which have not ended may still read, among other ids. For a snapshot, since it reads in pieces."""
+    """Ids of the files that runs which have not ended, or not begun, may still read, among others. For a snapshot: it reads in pieces."""
     found: set[str] = set()
+    # An item that waits may be older than every run.
+    waiting = select(BATCH_ITEMS.c.inputs).where(IS_WAITING, BATCH_ITEMS.c.inputs.contains(FILE_MARK))
+    for value in session.scalars(waiting, execution_options={"yield_per": 100}):
+        found.update(UUID.findall(value))
     for text in (PAYLOADS.c.inputs, FORMS.c.submitted, NODES.c.record):
         of_open_runs = select(text).join(RUNS, RUNS.c.id == text.table.c.run_id).where(RUNS.c.finished_at.is_(None))
         for value in session.scalars(of_open_runs, execution_options={"yield_per": 100}):

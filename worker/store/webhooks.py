@@ -1,4 +1,4 @@
-"""Who is told when a run ends or waits for people: endpoints of apps, and addresses that runs name.
+"""Who is told when a run ends or waits for people, or a batch ends: endpoints of apps, and addresses that runs and batches name.
 
 Messages are stored in the transaction that makes them true (``announce``), so there is one for each end of a run, whoever wrote it.
 ``deliveries.py`` is their way to the receivers.
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Row, bindparam, delete, exists, func, insert, or_, select
+from sqlalchemy import Row, bindparam, delete, exists, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
+from worker.store.batch_models import BATCHES
 from worker.store.clock import now_s
 from worker.store.encoding import dumps, loads
 from worker.store.errors import NotFound
@@ -23,15 +24,19 @@ from worker.store.upsert import insert_or
 
 FINISHED = "workflow.finished"
 PAUSED = "workflow.paused"
-EVENTS = (FINISHED, PAUSED)
 
-#: URL of the endpoint whose secret signs messages to addresses that runs name: it has none of its own.
+#: What a run's webhook may ask for, and a batch's, each with the status that the batch has ended with.
+RUN_EVENTS = (FINISHED, PAUSED)
+BATCH_EVENTS = ("batch.completed", "batch.cancelled", "batch.expired", "batch.failed")
+EVENTS = (*RUN_EVENTS, *BATCH_EVENTS)
+
+#: URL of the endpoint whose secret signs messages to addresses that runs and batches name: it has none of its own.
 OF_RUNS = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunWebhook:
-    """Whom a run's request wants to be told."""
+    """Whom the request of a run or a batch wants to be told."""
 
     url: str
     #: Empty: all.
@@ -82,8 +87,20 @@ HAS_RECEIVERS = or_(
 def announce(session: Session, run_id: str, event: str) -> None:
     """Store a message to everybody who wants to be told of this event; for the transaction in which it comes true."""
     receivers = session.execute(RECEIVERS, {"run": run_id}).all()
+    _store(session, receivers, event, run_id=run_id)
+
+
+def announce_batch(session: Session, batch_id: str, event: str) -> None:
+    """The same about a batch."""
+    _store(session, session.execute(BATCH_RECEIVERS, {"batch": batch_id}).all(), event, batch_id=batch_id)
+
+
+def _store(
+    session: Session, receivers: Sequence[Row[*tuple[Any, ...]]], event: str, *, run_id: str | None = None, batch_id: str | None = None
+) -> None:
     addressed = [(receiver, _address(receiver, event)) for receiver in receivers]
-    rows = [_message(run_id, event, receiver, url) for receiver, url in addressed if url is not None]
+    about = {"run_id": run_id, "batch_id": batch_id, "event": event}
+    rows = [{**about, **_message(receiver, url)} for receiver, url in addressed if url is not None]
     if rows:
         session.execute(STORE, rows)
 
@@ -102,6 +119,19 @@ RECEIVERS = (
     .where(RUNS.c.id == bindparam("run"), WEBHOOK_ENDPOINTS.c.disabled_at.is_(None))
 )
 
+BATCH_RECEIVERS = (
+    select(
+        WEBHOOK_ENDPOINTS.c.id,
+        WEBHOOK_ENDPOINTS.c.app_id,
+        WEBHOOK_ENDPOINTS.c.url,
+        WEBHOOK_ENDPOINTS.c.events,
+        literal(0).label("last_event"),
+        BATCHES.c.webhook,
+    )
+    .join(BATCHES, BATCHES.c.app_id == WEBHOOK_ENDPOINTS.c.app_id)
+    .where(BATCHES.c.id == bindparam("batch"), WEBHOOK_ENDPOINTS.c.disabled_at.is_(None))
+)
+
 STORE = insert(WEBHOOK_DELIVERIES).values(created_at=now_s(), due_at=now_s())
 
 
@@ -116,12 +146,10 @@ def _address(receiver: Row[*tuple[Any, ...]], event: str) -> str | None:
     return str(url) if not events or event in events else None
 
 
-def _message(run_id: str, event: str, receiver: Row[*tuple[Any, ...]], url: str) -> dict[str, Any]:
+def _message(receiver: Row[*tuple[Any, ...]], url: str) -> dict[str, Any]:
     return {
         "id": str(uuid.uuid4()),
         "endpoint_id": receiver.id,
-        "run_id": run_id,
-        "event": event,
         "event_number": receiver.last_event,
         "url": url,
         "lane": lane_of(receiver.app_id, url),

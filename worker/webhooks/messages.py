@@ -1,4 +1,4 @@
-"""What a webhook message says: the data of the event that readers of the run's stream got, with files signed anew."""
+"""What a webhook message says: of a run, the data of the event that readers of its stream got, with files signed anew."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from worker.bus.wire import ENCODERS, Envelope
 from worker.engine.events import RunFinished
 from worker.engine.values import FileURL
 from worker.engine.variables import remote_address, restore_files
+from worker.store.batch_facts import describe, get_batch
 from worker.store.deliveries import Delivery
 from worker.store.events import read_last
 from worker.store.readers import ReadableRun, find_readable
@@ -24,7 +25,9 @@ PAUSED_FRAME = b'{"event":"workflow_paused",'
 
 
 def message_of(database: Database, delivery: Delivery, file_url: FileURL) -> bytes | None:
-    """The body of a delivery. None: its run is gone. Raises ``StorageUnavailable``."""
+    """The body of a delivery. None: its run or batch is gone. Raises ``StorageUnavailable``."""
+    if delivery.run_id is None:
+        return batch_message_of(database, delivery)
     beginning = PAUSED_FRAME if delivery.event == PAUSED else FINISHED_FRAME
     with database.read() as session:
         run = get_run(session, delivery.app_id, delivery.run_id)
@@ -36,16 +39,35 @@ def message_of(database: Database, delivery: Delivery, file_url: FileURL) -> byt
     return body_of(delivery, run, restore_files(data), file_url)
 
 
+def batch_message_of(database: Database, delivery: Delivery) -> bytes | None:
+    with database.read() as session:
+        batch = None if delivery.batch_id is None else get_batch(session, delivery.app_id, delivery.batch_id)
+    if batch is None:
+        return None
+    message = {
+        "type": delivery.event,
+        "timestamp": timestamp_of(delivery),
+        "app_id": delivery.app_id,
+        "batch_id": batch.id,
+        "data": describe(batch),
+    }
+    return dump(message, remote_address)
+
+
 def body_of(delivery: Delivery, run: RunDetail, data: dict[str, Any], file_url: FileURL) -> bytes:
     message = {
         "type": delivery.event,
-        "timestamp": datetime.fromtimestamp(delivery.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "timestamp": timestamp_of(delivery),
         "app_id": delivery.app_id,
         "workflow_run_id": run.run_id,
         "task_id": run.task_id,
         "data": data,
     }
     return dump(message, file_url)
+
+
+def timestamp_of(delivery: Delivery) -> str:
+    return datetime.fromtimestamp(delivery.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def outcome_of(run: RunDetail, reader: ReadableRun) -> dict[str, Any]:

@@ -24,7 +24,7 @@ ANSWER_S = 15.0
 #: Bytes of the answer that are read: only its status counts.
 ANSWER_BYTES = 64 * 1024
 
-GONE_RUN = "The run does not exist any more."
+GONE_RUN = "The run, or the batch, does not exist any more."
 
 
 class Sender:

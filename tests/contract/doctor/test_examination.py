@@ -38,6 +38,7 @@ from worker.store.models import (
     WebhookEndpoint,
 )
 from worker.store.runs import NewRun
+from worker.store.schedules import NewSchedule, add_schedule, change_schedule
 
 #: Seconds ago at which everything is long over.
 LONG = 10_000.0
@@ -64,7 +65,7 @@ def test_a_deployment_in_order_has_no_findings(clinic: Clinic) -> None:
     clinic.ended(status=RunStatus.PARTIAL_SUCCEEDED)
     clinic.ended(status=RunStatus.FAILED, error="a\0b", total_steps=3)
     clinic.ended(status=RunStatus.STOPPED, error="Stopped by user.")
-    clinic.client.set(clinic.config.redis_prefix + "open:app", 1, ex=60)
+    clinic.client.set(clinic.config.redis_prefix + "rate:app:x", 1, ex=60)
 
     assert clinic.findings() == []
 
@@ -534,6 +535,26 @@ def test_an_idempotency_key_that_nobody_forgot(clinic: Clinic) -> None:
             session.execute(insert(IdempotencyKey).values(app_id=run.app_id, run_id=run.run_id, **key))
 
     assert clinic.found() == [("idempotency-keys", old.run_id)]
+
+
+def test_schedules_that_nobody_fires(clinic: Clinic) -> None:
+    app_id = clinic.ended().app_id
+    facts = {"app_id": app_id, "cron": "0 0 * * *", "timezone": "UTC", "inputs": {}, "missed": "once"}
+    states = {
+        "sound": {},
+        "just due": {"next_at": time.time() - 3500.0},
+        "late": {"next_at": time.time() - 3700.0},
+        "waits": {"next_at": time.time() - 3700.0, "overlap": "wait"},
+        "rests": {"next_at": None, "paused_at": 1.0},
+        "half paused": {"paused_at": 1.0},
+        "lost": {"next_at": None},
+    }
+    with clinic.database.begin() as session:
+        made = {name: add_schedule(session, NewSchedule(name=name, overlap="skip", **facts), time.time() + 60.0) for name in states}
+        for name, state in states.items():
+            change_schedule(session, made[name].id, **state)
+
+    assert sorted(clinic.found()) == sorted(("schedules", made[name].id) for name in ("late", "half paused", "lost"))
 
 
 def test_tasks_of_runs_that_there_are_not(clinic: Clinic) -> None:

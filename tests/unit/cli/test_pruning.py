@@ -53,7 +53,7 @@ def test_a_dry_run_only_counts(penstock, database):
 
     done = penstock("runs", "prune", "--older-than", "2d", "--dry-run", "--json")
 
-    assert done.lines() == [{"runs": 1, "details": 1, "files": 0, "strays": 0}]
+    assert done.lines() == [{"runs": 1, "details": 1, "batches": 0, "files": 0, "strays": 0}]
     assert remaining(database) == runs
 
 
@@ -69,7 +69,7 @@ def test_the_newest_runs_can_be_kept_by_number(penstock, database):
 def test_without_options_the_settings_count(penstock, database, monkeypatch):
     old, stripped, young = ended(database, 31), ended(database, 8), ended(database, 6)
 
-    assert penstock("runs", "prune", "--json").lines() == [{"runs": 1, "details": 2, "files": 0, "strays": 0}]
+    assert penstock("runs", "prune", "--json").lines() == [{"runs": 1, "details": 2, "batches": 0, "files": 0, "strays": 0}]
     assert remaining(database) == {stripped, young}
 
     monkeypatch.setenv("PENSTOCK_RETENTION_RUN_DAYS", "7")

@@ -10,12 +10,15 @@ from tests.unit.webhooks.conftest import add_endpoint, end, journal_of, take, to
 from worker.bus.json_text import dump
 from worker.engine.events import RunStatus
 from worker.engine.variables import File, remote_address
+from worker.store import batches
 from worker.store.apps import delete_app
+from worker.store.batch_controls import cancel_batch
+from worker.store.batch_work import close
 from worker.store.events import EventStretch, store_events
 from worker.store.models import RUNS, RunEvents
 from worker.store.runs import NewRun
 from worker.store.session import Database
-from worker.store.webhooks import PAUSED, announce
+from worker.store.webhooks import PAUSED, announce, announce_batch
 from worker.webhooks.messages import message_of
 
 URL = "https://receiver.example/hook"
@@ -116,3 +119,36 @@ def test_there_is_no_message_about_a_run_that_is_gone(database: Database) -> Non
         delete_app(session, run.app_id)
 
     assert message_of(database, delivery, remote_address) is None
+
+
+def test_a_batch_tells_of_itself(database: Database) -> None:
+    run = told_to(database, URL)
+    new = batches.NewBatch(run.app_id, run.workflow_id, run.workflow_version, run.end_user_id, metadata={"night": "1"})
+    with database.begin() as session:
+        batch_id = batches.new_batch(session, new).batch_id
+        batches.add_items(session, batch_id, [batches.NewItem("a", 1)])
+        batches.seal_batch(session, batch_id)
+    with database.begin() as session:
+        cancel_batch(session, run.app_id, batch_id)
+        close(session, batch_id)
+
+    told = message(database, run)
+
+    assert {name: told[name] for name in ("type", "app_id", "batch_id")} == {
+        "type": "batch.cancelled",
+        "app_id": run.app_id,
+        "batch_id": batch_id,
+    }
+    assert (told["data"]["id"], told["data"]["status"], told["data"]["metadata"]) == (batch_id, "cancelled", {"night": "1"})
+    assert (told["data"]["counts"]["total"], told["data"]["counts"]["cancelled"]) == (1, 1)
+    assert "workflow_run_id" not in told
+
+
+def test_a_batch_that_is_gone_tells_nothing(database: Database) -> None:
+    run = told_to(database, URL)
+    with database.begin() as session:
+        batch = batches.NewBatch(run.app_id, run.workflow_id, run.workflow_version, run.end_user_id)
+        batch_id = batches.new_batch(session, batch).batch_id
+        announce_batch(session, batch_id, "batch.completed")
+
+    assert message_of(database, take(database, run, URL), remote_address) is None
