@@ -6,8 +6,9 @@ import os
 from functools import cache
 
 from flask import Flask
+from flask_smorest import Api
 
-from app.admission import Ceiling, RedisCeiling
+from app.admission import Admission
 from app.config import MEGABYTE, ApiConfig
 from app.enqueue import CeleryDispatcher, Dispatcher, Intake
 from app.errors import register_errors
@@ -20,7 +21,7 @@ from app.published import PublishedWorkflows
 from app.readiness import Check, Readiness
 from app.stream.open_streams import OpenStreams
 from app.stream.websocket import register_websocket
-from app.views import apps, audio, events, files, form_pages, health, human_input, logs, other_modes, runs
+from app.views import apps, audio, batches, events, files, form_pages, health, human_input, logs, other_modes, runs, triggers
 from app.views.docs import docs_blueprint
 from app.views.openapi import describe
 from worker.bus.commands import Commands
@@ -28,6 +29,7 @@ from worker.bus.connection import connect
 from worker.bus.events import EventLog
 from worker.bus.listener import Listener
 from worker.bus.ports import CommandsPort, EventLogPort, ListenerPort
+from worker.bus.rates import Rates, RatesPort
 from worker.config import Config
 from worker.engine.models import Models
 from worker.engine.ports import HTTPClient
@@ -39,6 +41,7 @@ from worker.store.session import Database
 BLUEPRINTS = (
     runs.blueprint,
     events.blueprint,
+    batches.blueprint,
     human_input.blueprint,
     files.blueprint,
     audio.blueprint,
@@ -47,6 +50,7 @@ BLUEPRINTS = (
     health.blueprint,
     files.signed_blueprint,
     form_pages.blueprint,
+    triggers.blueprint,
     other_modes.blueprint,
 )
 
@@ -64,7 +68,7 @@ def create_app(
     listener: ListenerPort | None = None,
     commands: CommandsPort | None = None,
     dispatcher: Dispatcher | None = None,
-    ceiling: Ceiling | None = None,
+    rates: RatesPort | None = None,
     http: HTTPClient | None = None,
     models: Models | None = None,
 ) -> Flask:
@@ -89,7 +93,7 @@ def create_app(
             listener=listener,
             commands=commands or Commands(client(), config),
             dispatcher=dispatcher,
-            ceiling=ceiling or RedisCeiling(client(), config, api_config.app_max_active_requests),
+            admission=Admission(config, database, rates or Rates(client(), config)),
             intake=Intake(database, listener, dispatcher),
             published=PublishedWorkflows(database),
             files=FileDesk(config, database, http or GuardedClient(config.outbound_allow)),
@@ -113,10 +117,24 @@ def assemble(parts: Parts) -> Flask:
     api = describe(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
+    if parts.api.admin_token:
+        register_admin(api)
     register_websocket(app)
     app.register_blueprint(docs_blueprint(api))
     register_errors(app)
     return app
+
+
+def register_admin(api: Api) -> None:
+    """The admin API; imported here, since a deployment without its token has nothing of it."""
+    from app.admin.audit import show_log
+    from app.views.admin.registered import BLUEPRINTS as ADMIN_BLUEPRINTS
+    from app.views.openapi import describe_admin
+
+    describe_admin(api)
+    for blueprint in ADMIN_BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    show_log()
 
 
 def connect_models(config: Config, database: Database) -> Models:

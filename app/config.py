@@ -7,12 +7,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from worker.config import entries, integer, read_settings, seconds, setting, switch, text
+from worker.config import ConfigError, entries, integer, read_settings, seconds, setting, switch, text
 
 MEGABYTE = 1024 * 1024
+
+#: Characters of the token of the admin API, at least.
+MIN_TOKEN_LENGTH = 16
+
+
+def admin_token(value: str) -> str:
+    """Raises ``ConfigError`` without the value: it may be a secret that somebody mistyped."""
+    if len(value) < MIN_TOKEN_LENGTH or not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigError(
+            f"PENSTOCK_ADMIN_TOKEN must have at least {MIN_TOKEN_LENGTH} characters: ASCII letters, digits and signs, no blanks; "
+            "`openssl rand -hex 32` makes one."
+        )
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +54,6 @@ class ApiConfig:
         seconds,
         "Seconds after which a blocking call is answered 202 with the run's ids, for proxies that cut earlier. 0: never.",
     )
-    app_max_active_requests: int = setting(
-        "PENSTOCK_APP_MAX_ACTIVE_REQUESTS",
-        0,
-        integer,
-        "Run calls of one app that may be open at a time, over all instances. 0: no limit.",
-    )
     max_streams: int = setting(
         "PENSTOCK_MAX_STREAMS", 900, integer, "Open streams and waiting calls of one API process; more are answered 503. 0: no limit."
     )
@@ -70,6 +77,20 @@ class ApiConfig:
     )
     upload_extension_blacklist: tuple[str, ...] = setting(
         "PENSTOCK_UPLOAD_FILE_EXTENSION_BLACKLIST", (), entries, "File name extensions that may not be uploaded."
+    )
+    batch_max_file_mb: int = setting("PENSTOCK_BATCH_MAX_FILE_SIZE", 500, integer, "Largest file of a batch in MB.")
+    batch_max_items: int = setting("PENSTOCK_BATCH_MAX_ITEMS", 100_000, integer, "Items that one batch may have.")
+    batch_max_line_mb: int = setting(
+        "PENSTOCK_BATCH_MAX_LINE_SIZE", 10, integer, "Largest line, or row of a table, of a batch's file in MB."
+    )
+    admin_token: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "variable": "PENSTOCK_ADMIN_TOKEN",
+            "parse": admin_token,
+            "doc": "Opens the [admin API](admin-api.md) at `/admin/v1`: at least 16 characters. Empty: there is no admin API.",
+        },
     )
     dependency_timeout_s: float = setting(
         "PENSTOCK_READY_TIMEOUT", 1.0, seconds, "Seconds that `/healthz/ready` waits for the database and for Redis."

@@ -10,25 +10,26 @@ from typing import Any
 
 import click
 
+from app.admin.apps import Publishing, remove_app, roll_back
+from app.cli.aliases import alias
 from app.cli.app_environment import env
 from app.cli.arguments import APP
 from app.cli.failures import say, sentence_of
 from app.cli.output import print_json, print_table, time_text
 from app.cli.settings import pass_config
 from app.cli.storage import opened
-from app.cli.tool_check import known_tools, tool_check
+from app.cli.tool_check import known_tools
 from app.cli.trying import try_
 from app.documents import DocumentError, read_document
-from app.publish import Check, Imported, ToolCheck, check_document, import_document, publish_document
+from app.publish import Check, Imported, ToolCheck, check_document
 from worker.config import Config
 from worker.engine.errors import Finding, GraphError
 from worker.nodes.registry import Registry
 from worker.store import apps as stored_apps
 from worker.store.errors import SealError
 from worker.store.models import App, Workflow
-from worker.store.sealed_documents import ProvideSealing, forget_plain_texts, seal_versions
+from worker.store.sealed_documents import forget_plain_texts, seal_versions
 from worker.store.sealing import Sealing
-from worker.store.session import Database
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 
@@ -43,6 +44,7 @@ def apps() -> None:
     """Import, publish and look after apps. APP is an app's id or name."""
 
 
+apps.add_command(alias)
 apps.add_command(env)
 apps.add_command(try_)
 
@@ -57,26 +59,18 @@ def import_(config: Config, files: Sequence[Path], name: str | None, allow_missi
     """Check each DSL file, store it as a new app, publish it and make a key for it."""
     if name is not None and len(files) > 1:
         raise click.UsageError("--name fits one file only.")
-    registry, failures = Registry(), 0
+    failures = 0
     with opened(config) as database:
+        publishing = Publishing.of(database, config, allow_missing_tools=allow_missing_tools)
         for file in files:
             try:
-                tools = tool_check(database, config, allow_missing=allow_missing_tools)
-                imported = _import_file(database, file, registry, name, tools, partial(Sealing.provide, config))
+                imported = publishing.import_app(read_document(file), name)
             except (DocumentError, GraphError, SealError) as error:
                 failures += 1
                 _report_failure(file, error, as_json)
             else:
                 _report_import(file, imported, as_json)
     sys.exit(1 if failures else 0)
-
-
-def _import_file(
-    database: Database, file: Path, registry: Registry, name: str | None, tools: ToolCheck, sealing: ProvideSealing
-) -> Imported:
-    document = read_document(file)
-    with database.begin() as session:
-        return import_document(session, document, registry, sealing=sealing, name=name, tools=tools)
 
 
 def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
@@ -109,9 +103,8 @@ def _warn(file: Path, warnings: Sequence[Finding]) -> None:
 def publish(config: Config, app: str, file: Path, allow_missing_tools: bool, as_json: bool) -> None:
     """Make a DSL file the current version of an app; id and keys stay."""
     document = read_document(file)
-    with opened(config) as database, database.begin() as session:
-        tools = tool_check(database, config, allow_missing=allow_missing_tools)
-        published = publish_document(session, app, document, Registry(), sealing=partial(Sealing.provide, config), tools=tools)
+    with opened(config) as database:
+        published = Publishing.of(database, config, allow_missing_tools=allow_missing_tools).publish(app, document)
     _warn(file, published.warnings)
     if as_json:
         facts = {"app_id": published.app_id, "workflow_id": published.workflow_id, "version": published.version, "is_new": published.is_new}
@@ -182,20 +175,11 @@ def _version_facts(version: Workflow, app: App) -> dict[str, Any]:
 @click.argument("version", required=False)
 @pass_config
 def rollback(config: Config, app: str, version: str | None) -> None:
-    """Make an earlier version current: VERSION by its id or time, else the one before the current one."""
+    """Make an earlier version current: VERSION by its id, time or alias, else the one before the current one."""
     with opened(config) as database, database.begin() as session:
-        found = stored_apps.find_app(session, app)
-        chosen = stored_apps.rollback(session, found.id, version or _previous(stored_apps.list_versions(session, found.id), found))
+        found, chosen = roll_back(session, app, version or None)
         sentence = f"{found.name}: version {chosen.version} is current."
     click.echo(sentence)
-
-
-def _previous(newest_first: Sequence[Workflow], app: App) -> str:
-    ids = [version.id for version in newest_first]
-    older = ids[ids.index(app.workflow_id) + 1 :] if app.workflow_id in ids else ids
-    if not older:
-        raise click.ClickException(f"{app.name} has no version before the current one.")
-    return older[0]
 
 
 @apps.command()
@@ -204,18 +188,12 @@ def _previous(newest_first: Sequence[Workflow], app: App) -> str:
 @pass_config
 def delete(config: Config, app: str, yes: bool) -> None:
     """Remove an app with its keys, versions, runs and files."""
-    from worker.store.blobs import open_blobs
-
     with opened(config) as database:
         with database.read() as session:
             found = stored_apps.find_app(session, app)
         if not yes:
             click.confirm(f"Remove {found.name} ({found.id}) with its keys, versions, runs and files?", abort=True)
-        with database.begin() as session:
-            files = stored_apps.delete_app(session, found.id)
-        blobs = open_blobs(config, database)
-        for file_id in files:
-            blobs.delete(file_id)
+        remove_app(database, config, found.id)
     click.echo(f"{found.name} is removed.")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app.admin.keys import make_key
 from app.cli.arguments import APP
 from app.cli.output import print_json, print_table, time_text
 from app.cli.settings import pass_config
@@ -31,7 +32,7 @@ def create(config: Config, app: str, name: str, token: str | None, as_json: bool
     """Make a key; it is shown this once."""
     with opened(config) as database, database.begin() as session:
         found = stored_apps.find_app(session, app)
-        key, secret = stored_keys.create_key(session, found.id, name, token)
+        key, secret = make_key(session, found.id, name, token)
         facts = {"id": key.id, "app_id": found.id, "name": key.name, "api_key": secret}
     if as_json:
         print_json(facts)

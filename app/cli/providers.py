@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -13,11 +12,18 @@ from app.cli.output import print_json, print_table, time_text
 from app.cli.settings import pass_config
 from app.cli.storage import opened
 from worker.config import Config
-from worker.llm.catalog import CATALOG, CLIENT_TYPES, canonical, entry_of
-from worker.llm.providers import Provider, environment_providers
+from worker.llm.catalog import CLIENT_TYPES, canonical, entry_of
+from worker.operating.errors import Unusable
+from worker.operating.model_providers import (
+    ProviderSettings,
+    check_address,
+    configure_provider,
+    from_environment,
+    from_store,
+    known_providers,
+    remove_provider,
+)
 from worker.store import model_providers as stored
-from worker.store.model_providers import StoredModelProvider
-from worker.store.sealing import Sealing
 
 
 @click.group()
@@ -39,22 +45,15 @@ def providers() -> None:
 @pass_config
 def add(config: Config, name: str, kind: str | None, base_url: str, api_key: str | None, no_key: bool, api_version: str) -> None:
     """Configure a provider, in place of an earlier one of its name; the key is asked for, or read from stdin."""
-    found, entry = canonical(name), entry_of(name)
-    check_address(base_url or entry.base_url, name)
-    key = "" if no_key or (api_key is None and entry.is_local) else read_key(found, api_key)
-    with opened(config) as database:
-        sealed = Sealing.provide(config).seal(stored.SEALED_FOR, found, key) if key else None
-        with database.begin() as session:
-            stored.save_provider(session, StoredModelProvider(found, kind or "", base_url, sealed, api_version))
+    entry = entry_of(name)
+    try:
+        check_address(base_url or entry.base_url, name)
+        key = "" if no_key or (api_key is None and entry.is_local) else read_key(canonical(name), api_key)
+        with opened(config) as database:
+            found = configure_provider(config, database, ProviderSettings(name, kind or "", base_url, key, api_version))
+    except Unusable as error:
+        raise click.UsageError(str(error).replace("base_url", "--base-url").replace("api_version", "--api-version")) from error
     click.echo(f"{found} is configured.")
-
-
-def check_address(base_url: str, name: str) -> None:
-    parts = urlsplit(base_url)
-    if not base_url:
-        raise click.UsageError(f"The provider {name} has no public address: give it with --base-url.")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise click.UsageError(f"--base-url {base_url!r} must start with http:// or https:// and name a host.")
 
 
 def read_key(name: str, given: str | None) -> str:
@@ -64,8 +63,6 @@ def read_key(name: str, given: str | None) -> str:
     key = (sys.stdin.read() if given is None else given).strip()
     if not key:
         raise click.UsageError("The key is empty: give --no-key if the provider wants none.")
-    if not key.isascii() or not key.isprintable():
-        raise click.UsageError("The key has characters that HTTP cannot carry.")
     return key
 
 
@@ -76,28 +73,13 @@ def list_(config: Config, as_json: bool) -> None:
     """The providers that are configured, stored or by environment; never a key."""
     with opened(config) as database, database.read() as session:
         rows = [from_store(row) for row in stored.list_providers(session)]
-    rows += [from_environment(provider) for provider in environment_providers(os.environ).values()]
+    rows += from_environment(os.environ)
     if as_json:
         for row in rows:
             print_json(row)
     else:
         cells = ((row["name"], row["type"], row["base_url"], "yes" if row["has_key"] else "no", source_of(row)) for row in rows)
         print_table(("Provider", "Type", "Base URL", "Key", "Set"), cells)
-
-
-def facts(name: str, source: str, kind: str, base_url: str, has_key: bool, updated_at: float | None) -> dict[str, Any]:
-    """``updated_at`` is None for what the environment says."""
-    entry = entry_of(name)
-    address = base_url or entry.base_url
-    return {"name": name, "type": kind or entry.type, "base_url": address, "has_key": has_key, "source": source, "updated_at": updated_at}
-
-
-def from_store(row: StoredModelProvider) -> dict[str, Any]:
-    return facts(row.name, "stored", row.type, row.base_url, row.api_key is not None, row.updated_at)
-
-
-def from_environment(provider: Provider) -> dict[str, Any]:
-    return facts(provider.name, "environment", provider.type, provider.base_url, bool(provider.api_key), None)
 
 
 def source_of(row: dict[str, Any]) -> str:
@@ -109,13 +91,12 @@ def source_of(row: dict[str, Any]) -> str:
 @pass_config
 def remove(config: Config, name: str) -> None:
     """Forget a stored provider with its key."""
-    found = canonical(name)
-    with opened(config) as database, database.begin() as session:
-        stored.remove_provider(session, found)
+    with opened(config) as database:
+        found = remove_provider(database, name)
     click.echo(f"{found} is removed.")
 
 
 @providers.command()
 def known() -> None:
     """The names with a public address of their own."""
-    print_table(("Provider", "Type", "Base URL"), ((name, entry.type, entry.base_url or "(yours)") for name, entry in CATALOG.items()))
+    print_table(("Provider", "Type", "Base URL"), ((row["name"], row["type"], row["base_url"] or "(yours)") for row in known_providers()))

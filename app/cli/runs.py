@@ -11,6 +11,7 @@ from typing import Any
 import click
 import redis
 
+from app.admin.runs import find_run, form_facts, forms_of, read_run
 from app.cli.frames import line_of
 from app.cli.output import print_json, print_table, time_text
 from app.cli.pruning import prune
@@ -28,8 +29,6 @@ from worker.engine.events import RunStatus
 from worker.engine.pausing import HeldForm
 from worker.store import apps as stored_apps
 from worker.store import runs as stored_runs
-from worker.store.claims import load_records
-from worker.store.forms import StoredForm, waiting_forms
 from worker.store.logs import LogEntry, LogQuery, query_logs
 from worker.store.session import Database
 
@@ -80,10 +79,10 @@ def _entry_facts(entry: LogEntry) -> dict[str, Any]:
 def show(config: Config, run: str, as_json: bool) -> None:
     """A run: its status, inputs, outputs and nodes, and the forms that it waits for."""
     with opened(config) as database:
-        facts, nodes = _read_run(database, run)
-        forms = _waiting_forms(database, run)
+        found = read_run(database, run)
+    facts, nodes, forms = found.facts(), found.nodes(), found.forms
     if as_json:
-        print_json({**facts, "nodes": nodes, "forms": [_form_facts(form.held) for form in forms]})
+        print_json({**facts, "nodes": nodes, "forms": [form_facts(form.held) for form in forms]})
         return
     shown = {**facts, "created_at": time_text(facts["created_at"]), "finished_at": time_text(facts["finished_at"])}
     for name in ("inputs", "outputs"):
@@ -98,45 +97,9 @@ def _node_row(node: dict[str, Any]) -> tuple[str, ...]:
     return node["title"], node["node_type"], node["status"], seconds(node["elapsed_s"]), brief(node["error"]) if node["error"] else ""
 
 
-def _read_run(database: Database, run: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    app_id, _ = _locate(database, run)
-    with database.read() as session:
-        detail = stored_runs.get_run(session, app_id, run)
-        records = load_records(session, run)
-    assert detail is not None, "it was there a moment ago"
-    names = ("run_id", "task_id", "workflow_id", "status", "error", "elapsed_time", "total_steps", "created_at", "finished_at")
-    origin = {} if detail.resumed_from is None else {"resumed_from": detail.resumed_from}
-    facts = {**{name: getattr(detail, name) for name in names}, **origin, "inputs": json.loads(detail.inputs), "outputs": detail.outputs}
-    parts = ("node_id", "node_type", "title", "status", "error", "elapsed_s")
-    return facts, [{name: getattr(record, name) for name in parts} for record in records]
-
-
-def _waiting_forms(database: Database, run: str) -> list[StoredForm]:
-    app_id, _ = _locate(database, run)
-    with database.read() as session:
-        return waiting_forms(session, app_id, run)
-
-
 def _form_row(held: HeldForm) -> tuple[str, ...]:
     actions, inputs = (action.id for action in held.form.actions), (item["output_variable_name"] for item in held.form.inputs)
     return held.node_id, ", ".join(actions), ", ".join(inputs), time_text(held.expires_at), held.token
-
-
-def _form_facts(held: HeldForm) -> dict[str, Any]:
-    """As ``human_input_required`` tells them."""
-    names = ("form_id", "node_id", "node_title", "expires_at")
-    form = held.form
-    shown = {"form_content": form.content, "inputs": list(form.inputs), "actions": form.actions_json()}
-    return {**{name: getattr(held, name) for name in names}, "form_token": held.token, **shown}
-
-
-def _locate(database: Database, run: str) -> tuple[str, str]:
-    """App id and task id of a run. Raises ``click.ClickException``."""
-    with database.read() as session:
-        found = stored_runs.locate_run(session, run)
-    if found is None:
-        raise click.ClickException(f"There is no run {run!r}.")
-    return found
 
 
 @runs.command()
@@ -147,7 +110,7 @@ def _locate(database: Database, run: str) -> tuple[str, str]:
 def tail(config: Config, run: str, after: int, as_json: bool) -> None:
     """Print a run's events, from the first one, until it has ended."""
     with opened(config) as database:
-        _locate(database, run)
+        find_run(database, run)
         _print_events(config, database, run, after, as_json)
 
 
@@ -195,8 +158,8 @@ def answer(config: Config, run: str, action: str, pairs: tuple[str, ...], inputs
 
     require_redis(config)
     with opened(config) as database:
-        app_id, _ = _locate(database, run)
-        chosen = chosen_form(_waiting_forms(database, run), form)
+        app_id, _ = find_run(database, run)
+        chosen = chosen_form(forms_of(database, app_id, run), form)
         woken = give_answer(config, database, app_id, chosen, Answer(action, pairs, inputs, user))
         if woken is not None:
             CeleryDispatcher(config).send(woken.run_id, woken.task_id)
@@ -212,12 +175,12 @@ def answer(config: Config, run: str, action: str, pairs: tuple[str, ...], inputs
 @pass_config
 def resume(config: Config, run: str, version: str | None, watch: bool, as_json: bool) -> None:
     """Go on from a run that failed or was stopped: a new run takes over what is done, and executes the rest."""
-    from app.cli.resuming import accept_resumed
+    from app.admin.resuming import accept_resumed
     from app.enqueue import CeleryDispatcher
 
     require_redis(config)
     with opened(config) as database:
-        app_id, _ = _locate(database, run)
+        app_id, _ = find_run(database, run)
         new = accept_resumed(config, database, app_id, run, version)
         CeleryDispatcher(config).send(new.run_id, new.task_id)
         if as_json:
@@ -239,7 +202,7 @@ def stop(config: Config, run: str) -> None:
 
     require_redis(config)
     with opened(config) as database, _redis(config) as client:
-        app_id, task_id = _locate(database, run)
+        app_id, task_id = find_run(database, run)
         secret = config.secret_key or database.transact(signing_secret)
         file_url = FileLinks(secret, config.files_url, config.files_access_timeout_s).of_app(app_id)
         stopped = stop_run(database, EventLog(client, config), Commands(client, config), file_url, app_id, task_id)

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 
 from app.cli.storage import opened
-from app.publish import ToolCheck
 from worker.config import Config
 from worker.engine.tools import Tools
-from worker.environments import Environments
-from worker.graphs import Graphs
-from worker.nodes.registry import Registry
-from worker.store.session import Database
-from worker.toolbox import Toolbox
+from worker.operating.documents import tools_of
 from worker.tools.built_in import BuiltInTools
-
-
-def tools_of(database: Database, config: Config) -> Toolbox:
-    return Toolbox(database, config, Graphs(database, Registry(), config), Environments(database, config, os.environ))
-
-
-def tool_check(database: Database, config: Config, *, allow_missing: bool) -> ToolCheck:
-    return ToolCheck(tools_of(database, config), is_strict=not allow_missing)
 
 
 @contextlib.contextmanager

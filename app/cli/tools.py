@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,8 @@ from app.cli.settings import pass_config
 from app.cli.storage import opened
 from app.documents import read_document
 from worker.config import Config
-from worker.engine.inbox import Inbox
-from worker.outbound.client import GuardedClient
-from worker.store import apps as stored_apps
+from worker.operating import tool_providers
 from worker.store import tool_providers as stored
-from worker.store.sealing import Sealing
-from worker.store.tool_providers import StoredProvider
-from worker.toolbox import described_tools
-from worker.tools import mcp
-from worker.tools.built_in import PROVIDERS
-from worker.tools.openapi import operations_of, server_of
 
 NAME = click.argument("name", metavar="NAME")
 HEADERS = click.option(
@@ -54,9 +45,9 @@ def tools() -> None:
 def add_api(config: Config, name: str, file: Path, server: str, headers: Sequence[str]) -> None:
     """Make each operation of an OpenAPI description (FILE, JSON or YAML) a tool of its operationId."""
     document = described(file)
-    operations = operations_of(document, server)
-    definition = {"document": document, "server": server or server_of(document)}
-    keep(config, name, stored.API, definition, dict(header_of(header) for header in headers))
+    pairs = dict(header_of(header) for header in headers)
+    with opened(config) as database:
+        operations = tool_providers.add_api(config, database, name, document, server, pairs)
     click.echo(f"{name}: {', '.join(operations)}")
 
 
@@ -68,26 +59,9 @@ def add_api(config: Config, name: str, file: Path, server: str, headers: Sequenc
 def add_mcp(config: Config, name: str, url: str, headers: Sequence[str]) -> None:
     """Make the tools of an MCP server (URL, streamable HTTP) tools here; the server is asked once which they are."""
     pairs = dict(header_of(header) for header in headers)
-    with closing(GuardedClient(config.outbound_allow)) as http:
-        found = offered(url, pairs, http)
-    keep(config, name, stored.MCP, {"url": url, "tools": found}, pairs)
-    click.echo(f"{name}: {', '.join(tool['name'] for tool in found)}")
-
-
-def offered(url: str, headers: dict[str, str], http: GuardedClient) -> list[dict[str, Any]]:
-    try:
-        found = mcp.offered_by(url, headers, http, Inbox())
-    except ModuleNotFoundError as error:
-        raise click.ClickException(f"MCP needs a library that is not installed ({error.name}): install penstock[mcp].") from None
-    mcp.tools_of({"url": url, "tools": found}, headers)
-    return found
-
-
-def keep(config: Config, name: str, kind: str, definition: dict[str, Any], headers: dict[str, str]) -> None:
     with opened(config) as database:
-        sealed = Sealing.provide(config).seal(stored.SEALED_FOR, name, json.dumps(headers)) if headers else None
-        with database.begin() as session:
-            stored.save_provider(session, StoredProvider(name, kind, definition, sealed))
+        names = tool_providers.add_mcp(config, database, name, url, pairs)
+    click.echo(f"{name}: {', '.join(names)}")
 
 
 def described(file: Path) -> dict[str, Any]:
@@ -119,11 +93,9 @@ def asked(name: str) -> str:
 @pass_config
 def add_workflow(config: Config, name: str, app: str) -> None:
     """Let a published app (APP, its id or name) answer for the tools of a provider; its inputs are their parameters."""
-    with opened(config) as database, database.begin() as session:
-        found = stored_apps.find_app(session, app)
-        stored.save_provider(session, StoredProvider(name, stored.WORKFLOW, {"app_id": found.id}, None))
-        sentence = f"{name}: calls of its tools run {found.name}."
-    click.echo(sentence)
+    with opened(config) as database:
+        found = tool_providers.add_workflow(database, name, app)
+    click.echo(f"{name}: calls of its tools run {found}.")
 
 
 @tools.command("list")
@@ -133,8 +105,7 @@ def list_(config: Config, as_json: bool) -> None:
     """All providers with their tools: registered ones, then those built in."""
     with opened(config) as database, database.read() as session:
         registered = stored.list_providers(session)
-    rows = [facts_of(provider) for provider in registered]
-    rows += [{"name": name, "kind": "built in", "tools": list(names), "updated_at": None} for name, (_, names) in PROVIDERS.items()]
+    rows = [*map(tool_providers.facts, registered), *tool_providers.built_in()]
     if as_json:
         for row in rows:
             print_json(row)
@@ -143,21 +114,11 @@ def list_(config: Config, as_json: bool) -> None:
         print_table(("Provider", "Kind", "Tools", "Set"), cells)
 
 
-def facts_of(provider: StoredProvider) -> dict[str, Any]:
-    return {"name": provider.name, "kind": provider.kind, "tools": tools_of(provider), "updated_at": provider.updated_at}
-
-
-def tools_of(provider: StoredProvider) -> list[str]:
-    if provider.kind == stored.WORKFLOW:
-        return ["any"]
-    return list(described_tools(provider, {}))
-
-
 @tools.command()
 @NAME
 @pass_config
 def remove(config: Config, name: str) -> None:
     """Forget a registered provider."""
-    with opened(config) as database, database.begin() as session:
-        stored.remove_provider(session, name)
+    with opened(config) as database:
+        tool_providers.remove_provider(database, name)
     click.echo(f"{name} is removed.")

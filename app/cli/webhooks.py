@@ -7,19 +7,19 @@ from typing import Any
 
 import click
 
+from app.admin.webhooks import add_endpoint, endpoint_facts
 from app.cli.arguments import APP
 from app.cli.output import print_json, print_table, time_text
 from app.cli.settings import pass_config
 from app.cli.storage import opened
 from worker.config import Config
-from worker.outbound.webhook_urls import check_webhook_url
 from worker.store import apps as stored_apps
 from worker.store import deliveries as stored_deliveries
 from worker.store import webhooks as stored_webhooks
 from worker.store.deliveries import STATUSES, DeliveryFacts
-from worker.store.models import WebhookAttempt, WebhookEndpoint
+from worker.store.models import WebhookAttempt
 from worker.store.sealing import Sealing
-from worker.store.webhook_secrets import make_secret, open_secret, seal_secret, secret_of_runs
+from worker.store.webhook_secrets import open_secret, secret_of_runs
 from worker.store.webhooks import EVENTS, OF_RUNS
 
 DELIVERY = click.argument("delivery", metavar="DELIVERY")
@@ -44,20 +44,14 @@ def add(config: Config, app: str, url: str, events: Sequence[str], as_json: bool
 
     An endpoint that is there already gets a new secret and, if it was disabled, messages again.
     """
-    try:
-        check_webhook_url(url)
-    except ValueError as error:
-        raise click.ClickException(f"The URL {error}.") from error
-    secret = make_secret()
     with opened(config) as database:
         with database.read() as session:
             app_id = stored_apps.find_app(session, app).id
-        sealed = seal_secret(Sealing.provide(config), app_id, url, secret)
-        endpoint = database.transact(lambda session: stored_webhooks.put_endpoint(session, app_id, url, events, sealed))
+        facts = add_endpoint(config, database, app_id, url, events)
     if as_json:
-        print_json({"id": endpoint, "app_id": app_id, "url": url, "events": list(events or EVENTS), "secret": secret})
+        print_json(facts)
     else:
-        click.echo(secret)
+        click.echo(facts["secret"])
 
 
 @webhooks.command("list")
@@ -68,7 +62,7 @@ def list_(config: Config, app: str | None, as_json: bool) -> None:
     """Endpoints, of one app or of all; never a secret."""
     with opened(config) as database, database.read() as session:
         app_id = stored_apps.find_app(session, app).id if app else None
-        found = [_endpoint_facts(endpoint) for endpoint in stored_webhooks.list_endpoints(session, app_id)]
+        found = [endpoint_facts(endpoint) for endpoint in stored_webhooks.list_endpoints(session, app_id)]
     if as_json:
         for facts in found:
             print_json(facts)
@@ -79,11 +73,6 @@ def list_(config: Config, app: str | None, as_json: bool) -> None:
         for facts in found
     )
     print_table(("Id", "App", "URL", "Events", "Added", "Disabled"), rows)
-
-
-def _endpoint_facts(endpoint: WebhookEndpoint) -> dict[str, Any]:
-    names = ("id", "app_id", "url", "created_at", "disabled_at")
-    return {**{name: getattr(endpoint, name) for name in names}, "events": endpoint.events.split() or list(EVENTS)}
 
 
 @webhooks.command()

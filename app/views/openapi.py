@@ -40,3 +40,9 @@ def describe(app: Flask) -> Api:
     )
     api.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer", "description": "API key of an app."})
     return api
+
+
+def describe_admin(api: Api) -> None:
+    """The security of the admin API's operations, which name it themselves."""
+    scheme = {"type": "http", "scheme": "bearer", "description": "The deployment's `PENSTOCK_ADMIN_TOKEN`."}
+    api.spec.components.security_scheme("admin", scheme)

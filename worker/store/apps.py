@@ -48,6 +48,14 @@ def describe_app(session: Session, app_id: str, profile: Profile) -> App:
     return app
 
 
+def change_app(session: Session, app_id: str, *, api_enabled: bool) -> App:
+    """Let the keys of an app be used, or not, from the next request on. Raises ``NotFound``."""
+    app = _lock(session, app_id)
+    app.api_enabled = api_enabled
+    session.flush()
+    return app
+
+
 def list_apps(session: Session) -> list[App]:
     """All apps, by name."""
     return list(session.scalars(select(App).order_by(App.name, App.id)))

@@ -52,5 +52,16 @@ def remove_provider(session: Session, name: str) -> None:
 
 def list_providers(session: Session) -> list[StoredModelProvider]:
     """All of them, by name."""
-    rows = session.scalars(select(ModelProvider).order_by(ModelProvider.name))
-    return [StoredModelProvider(row.name, row.type, row.base_url, row.api_key, row.api_version, row.updated_at) for row in rows]
+    return [_provider(row) for row in session.scalars(select(ModelProvider).order_by(ModelProvider.name))]
+
+
+def find_provider(session: Session, name: str) -> StoredModelProvider:
+    """By its canonical name. Raises ``NotFound``."""
+    row = session.get(ModelProvider, name)
+    if row is None:
+        raise NotFound(f"There is no model provider {name!r}.")
+    return _provider(row)
+
+
+def _provider(row: ModelProvider) -> StoredModelProvider:
+    return StoredModelProvider(row.name, row.type, row.base_url, row.api_key, row.api_version, row.updated_at)

@@ -56,13 +56,14 @@ def remove_provider(session: Session, name: str) -> None:
 def find_providers(session: Session, names: Collection[str]) -> dict[str, StoredProvider]:
     """Those of the names that are registered."""
     rows = session.scalars(select(ToolProvider).where(ToolProvider.name.in_(names)))
-    return {row.name: _provider(row) for row in rows}
+    return {row.name: provider_of(row) for row in rows}
 
 
 def list_providers(session: Session) -> list[StoredProvider]:
     """All of them, by name."""
-    return [_provider(row) for row in session.scalars(select(ToolProvider).order_by(ToolProvider.name))]
+    return [provider_of(row) for row in session.scalars(select(ToolProvider).order_by(ToolProvider.name))]
 
 
-def _provider(row: ToolProvider) -> StoredProvider:
+def provider_of(row: ToolProvider) -> StoredProvider:
+    """What a row of the table says."""
     return StoredProvider(row.name, row.kind, loads(row.definition), row.headers, row.updated_at)

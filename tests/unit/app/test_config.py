@@ -12,13 +12,13 @@ def test_settings_are_read_by_their_names():
             "PENSTOCK_API_RUN_DETAIL_LEGACY": "true",
             "PENSTOCK_API_NUMERIC_LIMITS": "1",
             "PENSTOCK_BLOCKING_MAX_WAIT": "25",
-            "PENSTOCK_APP_MAX_ACTIVE_REQUESTS": "3",
+            "PENSTOCK_MAX_STREAMS": "3",
             "PENSTOCK_WEBSOCKET_ORIGINS": "https://a.example, https://b.example",
         }
     )
 
     assert (config.run_detail_legacy, config.numeric_limits, config.blocking_max_wait_s) == (True, True, 25.0)
-    assert config.app_max_active_requests == 3
+    assert config.max_streams == 3
     assert config.websocket_origins == ("https://a.example", "https://b.example")
 
 

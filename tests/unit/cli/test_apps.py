@@ -99,6 +99,55 @@ def test_a_rollback_makes_the_version_before_current_again(penstock, greeting, c
     assert penstock("apps", "rollback", "Greeting", "2001-01-01").code == 1
 
 
+def test_aliases_are_set_moved_listed_and_removed(penstock, greeting, changed):
+    [imported] = penstock("apps", "import", greeting, "--json").lines()
+    [published] = penstock("apps", "publish", "Greeting", changed("Hello, ", "Hi, "), "--json").lines()
+
+    assert penstock("apps", "alias", "set", "Greeting", "production", imported["workflow_id"]).code == 0
+    told = penstock("apps", "alias", "set", imported["app_id"], "staging")
+    assert told.out == f"Greeting: staging is version {published['version']}.\n"
+    production, staging = penstock("apps", "alias", "list", "Greeting", "--json").lines()
+    assert list(production) == ["name", "workflow_id", "version", "updated_at"]
+    assert [(one["name"], one["workflow_id"]) for one in (production, staging)] == [
+        ("production", imported["workflow_id"]),
+        ("staging", published["workflow_id"]),
+    ]
+    penstock("apps", "alias", "set", "Greeting", "production", "staging")
+    assert penstock("apps", "alias", "list", "Greeting").out.splitlines()[0].split("\t")[:2] == ["production", published["version"]]
+    assert penstock("apps", "alias", "remove", "Greeting", "production").code == 0
+    assert penstock("apps", "alias", "remove", "Greeting", "production").err == "penstock: The app has no alias 'production'.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "words"),
+    [("Production", "current", "small letter"), ("latest", "current", "choose another"), ("production", "nothing", "no version 'nothing'")],
+)
+def test_an_alias_that_cannot_be_is_refused(penstock, greeting, name, version, words):
+    penstock("apps", "import", greeting)
+
+    done = penstock("apps", "alias", "set", "Greeting", name, version)
+
+    assert (done.code, words in done.err) == (1, True)
+    assert penstock("apps", "alias", "list", "Greeting").out == ""
+
+
+def test_a_rollback_goes_to_an_alias(penstock, greeting, changed):
+    [imported] = penstock("apps", "import", greeting, "--json").lines()
+    penstock("apps", "alias", "set", "Greeting", "stable")
+    penstock("apps", "publish", "Greeting", changed("Hello, ", "Hi, "))
+
+    assert penstock("apps", "rollback", "Greeting", "stable").code == 0
+    assert json.loads(penstock("apps", "show", "Greeting", "--json").out)["workflow_id"] == imported["workflow_id"]
+
+
+def test_a_token_that_opens_an_app_already_is_no_new_key(penstock, greeting):
+    [imported] = penstock("apps", "import", greeting, "--json").lines()
+
+    done = penstock("keys", "create", "Greeting", "--token", imported["api_key"])
+
+    assert (done.code, imported["api_key"] in done.err) == (1, False)
+
+
 def test_deleting_asks_unless_told_not_to(penstock, greeting, monkeypatch):
     penstock("apps", "import", greeting)
 

@@ -4,10 +4,9 @@ import json
 import re
 import uuid
 
-import click
 import pytest
 
-from app.cli.resuming import accept_resumed
+from app.admin.resuming import accept_resumed
 from tests.services import documents
 from tests.unit import running
 from worker.config import Config
@@ -15,7 +14,7 @@ from worker.engine.errors import FormError
 from worker.engine.events import RunStatus
 from worker.store.apps import publish
 from worker.store.claims import finish_run, load_records
-from worker.store.errors import NotResumable
+from worker.store.errors import NotFound, NotResumable
 from worker.store.events import EventStretch
 
 
@@ -82,7 +81,7 @@ def test_a_version_is_named_by_its_id_by_its_time_or_as_the_latest(database):
 
 
 def test_an_unknown_version_is_refused(database):
-    with pytest.raises(click.ClickException, match=r"^The app has no version 'nosuch'\.$"):
+    with pytest.raises(NotFound, match=r"^The app has no version 'nosuch'\.$"):
         resume(database, ended(database), "nosuch")
 
 
@@ -102,5 +101,5 @@ def test_a_success_is_refused(database):
 def test_a_run_of_another_app_is_unknown(database):
     old, other = ended(database), ended(database)
 
-    with pytest.raises(click.ClickException, match="There is no run"):
+    with pytest.raises(NotFound, match="There is no run"):
         accept_resumed(Config(database_url="sqlite://"), database, other.app_id, old.run_id, None)
