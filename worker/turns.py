@@ -20,7 +20,7 @@ class Piece(Generic[Order]):
 
     order: Order
     result: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
     is_done: bool = False
     #: It is this piece's thread that does the work.
     has_turn: bool = False

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Engine, exc, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from worker.config import Config, ConfigError
+from worker.engine.errors import RunFenced
 from worker.store.errors import StorageUnavailable
 from worker.store.postgresql import create_postgresql_engine
 from worker.store.prepared import Prepared, Row
@@ -141,10 +142,11 @@ class Database:
             with self.begin() as session:
                 for piece in pieces:
                     piece.result = piece.order(session)
-        except Exception as error:
+        except (Exception, RunFenced) as error:
+            # A fenced run is a signal to its own thread, and must not reach the one that happens to do the work.
             self._settle(pieces, error)
 
-    def _settle(self, pieces: Sequence[Piece[Work]], error: Exception) -> None:
+    def _settle(self, pieces: Sequence[Piece[Work]], error: Exception | RunFenced) -> None:
         """If one of several is to blame, the others are not."""
         if len(pieces) > 1 and not isinstance(error, StorageUnavailable):
             for piece in pieces:

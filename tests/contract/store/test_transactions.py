@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,9 @@ from sqlalchemy.orm import Session
 
 from tests.contract.store.world import count
 from tests.services.postgres import Postgres
+from tests.services.waiting import wait_for
 from worker.config import Config
+from worker.engine.errors import RunFenced
 from worker.store.clock import now_s
 from worker.store.errors import StorageUnavailable
 from worker.store.models import Deployment
@@ -30,7 +33,9 @@ monkey.patch_all()
 import os, time
 import gevent
 from sqlalchemy import func, select
+from tests.services.waiting import wait_for
 from worker.config import Config
+from worker.engine.errors import RunFenced
 from worker.store.models import Deployment
 from worker.store.session import Database
 
@@ -247,3 +252,41 @@ def test_what_a_run_reads_is_not_waited_for_for_ever() -> None:
         database.fetch(lambda session: session.execute(text("SELECT 1")), patience_s=0.3)
 
     database.dispose()
+
+
+def test_a_fenced_run_takes_nobody_along_whose_transaction_it_shares(database: Database) -> None:
+    def fenced(session: Session) -> None:
+        add(session, "fenced")
+        session.flush()
+        raise RunFenced
+
+    def innocent(session: Session) -> int:
+        add(session, f"fact {uuid.uuid4()}")
+        session.flush()
+        return 7
+
+    begun, over = threading.Event(), threading.Event()
+    # SQLite has one group for all.
+    group = "" if database.dialect == "sqlite" else "one"
+
+    def hold(session: Session) -> None:
+        begun.set()
+        assert over.wait(10)
+
+    with ThreadPoolExecutor(7) as pool:
+        holder = pool.submit(database.transact_once, hold, "one")
+        assert begun.wait(10)
+        # Whoever leads the next transaction, and whoever is in it.
+        works = [innocent, fenced, innocent, fenced, innocent]
+        others = [pool.submit(database.transact_once, work, "one") for work in works]
+        wait_for(lambda: len(database._turns_of(group)._waiting) == len(works), "five who wait", 10)
+        over.set()
+        holder.result()
+
+        for work, other in zip(works, others, strict=True):
+            if work is innocent:
+                assert other.result() == 7
+            else:
+                with pytest.raises(RunFenced):
+                    other.result()
+    assert count(database, Deployment) == 3
