@@ -8,6 +8,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from worker.doctor.finding import Check, Finding
+from worker.doctor.rows import pages
 from worker.store.batch_facts import COUNT_COLUMNS, FINAL, BatchCounts, BatchStatus, ItemStatus
 from worker.store.batch_models import BATCH_ITEMS, BATCHES, IS_RUNNING
 from worker.store.clock import now_s
@@ -43,14 +44,7 @@ class Batches:
         self._database = database
 
     def batches(self) -> Iterator[Sequence[str]]:
-        after = ""
-        while batch := self._batch_after(after):
-            yield batch
-            after = batch[-1]
-
-    def _batch_after(self, after: str) -> Sequence[str]:
-        with self._database.read() as session:
-            return session.scalars(select(BATCHES.c.id).where(BATCHES.c.id > after).order_by(BATCHES.c.id).limit(BATCH)).all()
+        return pages(self._database, BATCHES.c.id, BATCH)
 
     def look(self, keys: Sequence[str]) -> list[Finding]:
         with self._database.snapshot() as session:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import and_, func, select
 
-from worker.doctor.finding import Check, Finding
+from worker.doctor.finding import Check
+from worker.doctor.rows import Rows, Wrong
 from worker.store.clock import now_s
 from worker.store.deliveries import COLUMNS, IS_PENDING, PENDING, STATUSES
 from worker.store.models import WebhookAttempt
 from worker.store.session import Database
-
-#: Messages of one batch.
-BATCH = 500
 
 #: Seconds for which a message may be due: behind a receiver that is slow, many wait for their turn.
 LATE_S = 3600.0
@@ -22,7 +20,7 @@ LATE_S = 3600.0
 NOTED = select(func.count()).where(WebhookAttempt.delivery_id == COLUMNS.id).correlate(COLUMNS.id.table).scalar_subquery()
 
 #: What a message must not be, each with how that is said.
-WRONGS: Sequence[tuple[ColumnElement[bool], str]] = (
+WRONGS: Sequence[Wrong] = (
     (COLUMNS.status.not_in(STATUSES), "has a status that there is not"),
     (and_(IS_PENDING, COLUMNS.due_at < now_s() - LATE_S), f"has been due for more than {LATE_S:g} s"),
     (and_(COLUMNS.status == PENDING, ~IS_PENDING), "is pending, and nobody will try it"),
@@ -39,27 +37,5 @@ DELIVERIES = Check(
 )
 
 
-class Deliveries:
-    """An ``Area``: its keys are ids of messages."""
-
-    checks = (DELIVERIES,)
-    settle_s = 1.0
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def batches(self) -> Iterator[Sequence[str]]:
-        after = ""
-        while batch := self._batch_after(after):
-            yield batch
-            after = batch[-1]
-
-    def _batch_after(self, after: str) -> Sequence[str]:
-        with self._database.read() as session:
-            return session.scalars(select(COLUMNS.id).where(COLUMNS.id > after).order_by(COLUMNS.id).limit(BATCH)).all()
-
-    def look(self, keys: Sequence[str]) -> list[Finding]:
-        wrongs = [wrong for wrong, _ in WRONGS]
-        with self._database.read() as session:
-            rows = session.execute(select(COLUMNS.id, *wrongs).where(COLUMNS.id.in_(keys), or_(*wrongs))).all()
-        return [DELIVERIES.finding(row[0], text) for row in rows for is_so, (_, text) in zip(row[1:], WRONGS, strict=True) if is_so]
+def deliveries(database: Database) -> Rows:
+    return Rows(database, DELIVERIES, COLUMNS.id, WRONGS, settle_s=1.0)

@@ -13,17 +13,17 @@ import redis
 
 from worker.config import Config
 from worker.doctor.batches import Batches
-from worker.doctor.deliveries import DELIVERIES, Deliveries
+from worker.doctor.deliveries import DELIVERIES, deliveries
 from worker.doctor.files import BYTES, STRAYS, FileBytes, StrayBytes
 from worker.doctor.finding import Area, Check, Extent, Finding
-from worker.doctor.idempotency_keys import KEYS, IdempotencyKeys
+from worker.doctor.idempotency_keys import KEYS, idempotency_keys
 from worker.doctor.queue import MESSAGES, Messages
 from worker.doctor.redis_keys import TTL, Keys
 from worker.doctor.redis_log import LOG, Logs
 from worker.doctor.references import REFERENCES, references
 from worker.doctor.run_checks import RUN_CHECKS
 from worker.doctor.runs import Runs
-from worker.doctor.schedules import SCHEDULED, Schedules
+from worker.doctor.schedules import SCHEDULED, schedules
 from worker.doctor.schema import SCHEMA, examine_schema
 from worker.store.blobs import open_blobs
 from worker.store.session import Database
@@ -66,10 +66,10 @@ def areas(config: Config, database: Database, client: redis.Redis | None, extent
     if extent.run_id is None:
         blobs = open_blobs(config, database)
         yield from references(database)
-        yield Deliveries(database)
-        yield IdempotencyKeys(database)
+        yield deliveries(database)
+        yield idempotency_keys(database)
         yield Batches(database)
-        yield Schedules(database)
+        yield schedules(database)
         yield FileBytes(database, blobs, extent)
         yield StrayBytes(database, blobs)
     if client is not None:

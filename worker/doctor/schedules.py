@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import and_
 
-from worker.doctor.finding import Check, Finding
+from worker.doctor.finding import Check
+from worker.doctor.rows import Rows, Wrong
 from worker.schedules.planning import Overlap
 from worker.store.clock import now_s
 from worker.store.schedule_models import SCHEDULES
 from worker.store.session import Database
-
-#: Schedules of one batch.
-BATCH = 500
 
 #: Seconds that a due time may wait, but where it waits for the run before it: for a worker, or for the limits of the app.
 LATE_S = 3600.0
@@ -21,7 +19,7 @@ LATE_S = 3600.0
 IS_LATE = and_(SCHEDULES.c.next_at < now_s() - LATE_S, SCHEDULES.c.overlap != Overlap.WAIT.value)
 
 #: What a schedule must not be, each with how that is said.
-WRONGS: Sequence[tuple[ColumnElement[bool], str]] = (
+WRONGS: Sequence[Wrong] = (
     (IS_LATE, f"has been due for more than {LATE_S:g} s"),
     (and_(SCHEDULES.c.paused_at.is_not(None), SCHEDULES.c.next_at.is_not(None)), "is paused, and would fire"),
     (and_(SCHEDULES.c.paused_at.is_(None), SCHEDULES.c.next_at.is_(None)), "is not paused, and will never fire"),
@@ -35,28 +33,5 @@ SCHEDULED = Check(
 )
 
 
-class Schedules:
-    """An ``Area``: its keys are ids of schedules."""
-
-    checks = (SCHEDULED,)
-    settle_s = 3.0
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def batches(self) -> Iterator[Sequence[str]]:
-        after = ""
-        while batch := self._batch_after(after):
-            yield batch
-            after = batch[-1]
-
-    def _batch_after(self, after: str) -> Sequence[str]:
-        ids = select(SCHEDULES.c.id).where(SCHEDULES.c.id > after).order_by(SCHEDULES.c.id).limit(BATCH)
-        with self._database.read() as session:
-            return session.scalars(ids).all()
-
-    def look(self, keys: Sequence[str]) -> list[Finding]:
-        wrongs = [wrong for wrong, _ in WRONGS]
-        with self._database.read() as session:
-            rows = session.execute(select(SCHEDULES.c.id, *wrongs).where(SCHEDULES.c.id.in_(keys), or_(*wrongs))).all()
-        return [SCHEDULED.finding(row[0], text) for row in rows for is_so, (_, text) in zip(row[1:], WRONGS, strict=True) if is_so]
+def schedules(database: Database) -> Rows:
+    return Rows(database, SCHEDULED, SCHEDULES.c.id, WRONGS, settle_s=3.0)
