@@ -20,7 +20,6 @@ from multiprocessing.context import ForkServerProcess
 from celery import Celery
 
 from worker.bootstrap import Worker, build_worker
-from worker.broker import celery_settings
 from worker.config import Config
 from worker.store.errors import StorageUnavailable
 
@@ -73,11 +72,10 @@ class ForkedCell:
 
 def execute_alone(orders: Connection, owner: str) -> None:
     """Execute run after run until the pipe is closed; hand over on SIGTERM and when the worker that asked for it is gone."""
-    config, app = Config.from_env(os.environ), Celery("penstock")
-    app.conf.update(celery_settings(config))
-    app.log.setup_logging_subsystem(loglevel=logging.INFO)
+    # Its lines look like those of the worker around it.
+    Celery("penstock").log.setup_logging_subsystem(loglevel=logging.INFO)
     try:
-        worker = build_worker(config, app, os.environ, owner=owner)
+        worker = build_worker(Config.from_env(os.environ), os.environ, owner=owner)
     except StorageUnavailable as error:
         logger.warning("No run can be executed alone now: %s", error)
         sys.exit(1)

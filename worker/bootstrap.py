@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import redis
 
@@ -47,9 +46,6 @@ from worker.sweeper import Sweeper
 from worker.toolbox import Toolbox
 from worker.watchdog import LOOK_S, Watchdog
 from worker.webhooks.dispatcher import WebhookDispatcher, open_webhooks
-
-if TYPE_CHECKING:
-    from celery import Celery
 
 logger = logging.getLogger(__name__)
 
@@ -142,9 +138,7 @@ class Worker:
         self.client.close()
 
 
-def build_worker(
-    config: Config, celery: Celery, environ: Mapping[str, str], *, owner: str | None = None, start_cell: StartCell | None = None
-) -> Worker:
+def build_worker(config: Config, environ: Mapping[str, str], *, owner: str | None = None, start_cell: StartCell | None = None) -> Worker:
     """Connect everything; nothing runs yet. Raises ``ConfigError``, ``SchemaError`` and ``StorageUnavailable``.
 
     ``owner`` of the leases: by default a new name. Without ``start_cell`` the process is itself such a cell (worker/quarantine.py).
@@ -156,7 +150,7 @@ def build_worker(
     client = connect(config)
     log = EventLog(client, config)
     active = ActiveRuns()
-    dispatcher = CeleryDispatcher(celery, client, config.redis_prefix)
+    dispatcher = CeleryDispatcher(client, config.redis_prefix)
     http = GuardedClient.of(config)
     models = open_models(config, database, environ)
     blobs = open_blobs(config, database)

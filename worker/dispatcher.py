@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import redis
-from kombu.exceptions import OperationalError
 
-from worker.broker import QUEUE, TASK
-
-if TYPE_CHECKING:
-    from celery import Celery
+from worker.broker import QUEUE
+from worker.bus.tasks import TaskQueues
 
 logger = logging.getLogger(__name__)
 
@@ -30,22 +27,20 @@ class Dispatcher(Protocol):
 class CeleryDispatcher:
     """Sends Celery tasks; the task's id is the run's ``task_id``, by which it is revoked."""
 
-    def __init__(self, app: Celery, client: redis.Redis, prefix: str) -> None:
-        self._app = app
-        self._client = client
-        self._prefix = prefix
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._queues = TaskQueues(client, prefix)
 
     def send(self, run_id: str, task_id: str, queue: str | None = None) -> bool:
         try:
-            self._app.send_task(TASK, args=[run_id], task_id=task_id, queue=queue or QUEUE, ignore_result=True)
-        except OperationalError as error:
+            self._queues.put(run_id, task_id, queue or QUEUE)
+        except redis.RedisError as error:
             logger.warning("The task of run %s could not be sent; it is sent again later: %s", run_id, error)
             return False
         return True
 
     def backlog(self, queue: str | None = None) -> int | None:
         try:
-            return int(self._client.llen(self._prefix + (queue or QUEUE)))
+            return self._queues.length(queue or QUEUE)
         except redis.RedisError:
             return None
 

@@ -34,7 +34,7 @@ class WorkerStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         for name in CHATTY_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._worker = build_worker(Config.from_env(os.environ), parent.app, os.environ, start_cell=ForkedCell.start)
+        self._worker = build_worker(Config.from_env(os.environ), os.environ, start_cell=ForkedCell.start)
         # Where worker/tasks.py finds it: a task has nothing but its app.
         parent.app.run_service = self._worker.runner
         self._worker.start()

@@ -74,6 +74,10 @@ class TaskQueues:
         """Raises ``redis.RedisError`` while Redis is away, ``TimeoutError`` if others wait for it longer than ``patience_s``."""
         self._turns.get((queue, task_message(run_id, task_id, queue)), patience_s)
 
+    def length(self, queue: str = QUEUE) -> int:
+        """Messages that wait for a worker. Raises ``redis.RedisError``."""
+        return int(self._client.llen(f"{self._prefix}{queue}"))
+
     def _put_together(self, pieces: Sequence[Piece[Letter]]) -> None:
         for queue in dict.fromkeys(piece.order[0] for piece in pieces):
             mine = [piece for piece in pieces if piece.order[0] == queue]

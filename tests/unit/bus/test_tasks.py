@@ -61,6 +61,14 @@ def test_no_two_messages_have_a_tag_in_common() -> None:
     assert len(tags) == 100
 
 
+def test_each_queue_knows_its_length(client: fakeredis.FakeRedis) -> None:
+    queues = TaskQueues(client, "test:")
+    for number in range(3):
+        queues.put(f"run-{number}", f"task-{number}")
+
+    assert (queues.length(), queues.length(BATCH_QUEUE)) == (3, 0)
+
+
 def test_the_oldest_message_is_the_next_one_of_its_queue(client: fakeredis.FakeRedis) -> None:
     queues = TaskQueues(client, "test:")
 
