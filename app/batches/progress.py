@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 from app.errors import APIError, translate
@@ -53,33 +52,16 @@ class Progress:
         return True
 
 
-class ProgressStream:
-    """The body of an answer: Server-Sent Events ``batch_progress``, and ``batch_finished`` at the end.
-
-    ``close`` is called by the web server whatever happens.
-    """
-
-    def __init__(self, progress: Progress, resources: ExitStack) -> None:
-        self._progress = progress
-        self._resources = resources
-        self._chunks = self._generate()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
-
-    def close(self) -> None:
-        self._chunks.close()
-        self._resources.close()
-
-    def _generate(self) -> Generator[bytes]:
-        # An empty chunk makes the web server send the headers now.
-        yield b""
-        try:
-            for told in self._progress:
-                yield PING if told is None else frame("batch_finished" if told[1] else "batch_progress", told[0])
-        except Exception as error:
-            # The status was sent long ago, and a stream must not end without saying how.
-            yield error_frame(translate(error))
+def progress_chunks(progress: Progress) -> Generator[bytes]:
+    """Server-Sent Events ``batch_progress``, and ``batch_finished`` at the end."""
+    # An empty chunk makes the web server send the headers now.
+    yield b""
+    try:
+        for told in progress:
+            yield PING if told is None else frame("batch_finished" if told[1] else "batch_progress", told[0])
+    except Exception as error:
+        # The status was sent long ago, and a stream must not end without saying how.
+        yield error_frame(translate(error))
 
 
 def frame(event: str, data: dict[str, Any]) -> bytes:

@@ -40,27 +40,34 @@ def pieces(frame: bytes) -> Iterator[bytes]:
         yield frame[start : start + PIECE_BYTES]
 
 
-class EventStream:
+class StreamBody:
     """The body of a streaming answer.
 
     ``close`` is called by the web server whatever happens, also if the client left before the first byte; a generator would not
     run its ``finally`` then.
     """
 
-    def __init__(self, relay: Relay, encode_error: EncodeError, resources: ExitStack, *, with_ids: bool) -> None:
-        self._relay = relay
-        self._encode_error = encode_error
+    def __init__(self, chunks: Generator[bytes], resources: ExitStack) -> None:
+        self._chunks = chunks
         self._resources = resources
-        self._with_ids = with_ids
-        self._chunks = self._generate()
 
     def __iter__(self) -> Iterator[bytes]:
         return self._chunks
 
     def close(self) -> None:
-        """A client that leaves changes nothing about the run."""
+        """A client that leaves changes nothing about what it was told of."""
         self._chunks.close()
         self._resources.close()
+
+
+class EventStream(StreamBody):
+    """The events of a run."""
+
+    def __init__(self, relay: Relay, encode_error: EncodeError, resources: ExitStack, *, with_ids: bool) -> None:
+        super().__init__(self._generate(), resources)
+        self._relay = relay
+        self._encode_error = encode_error
+        self._with_ids = with_ids
 
     def _generate(self) -> Generator[bytes]:
         # An empty chunk makes the web server send the headers now, before the first event.

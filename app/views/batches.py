@@ -11,7 +11,7 @@ from flask import Response, jsonify, request
 
 from app.auth import require_workflow_app
 from app.batches.downloads import Render, TableWriter, json_line
-from app.batches.progress import Progress, ProgressStream
+from app.batches.progress import Progress, progress_chunks
 from app.batches.requests import MULTIPART, accept_request
 from app.batches.results import RESULTS, Download, Selection, read_results, result_facts
 from app.body import refuse_compression
@@ -32,7 +32,7 @@ from app.schemas.batches import (
 )
 from app.schemas.fields import load
 from app.stream.answers import bound_sending
-from app.stream.sse import HEADERS
+from app.stream.sse import HEADERS, StreamBody
 from app.views.blueprint import APIBlueprint, noting
 from app.views.runs import IDEMPOTENCY_KEY
 from worker.engine.errors import GraphError
@@ -240,7 +240,7 @@ def stream_progress(batch_id: str) -> Response:
     parts.streams.add(progress)
     resources.callback(parts.streams.remove, progress)
     resources.callback(bound_sending(request, parts.api.send_timeout_s))
-    return Response(ProgressStream(progress, resources), headers=HEADERS)
+    return Response(StreamBody(progress_chunks(progress), resources), headers=HEADERS)
 
 
 def look(parts: Parts, app_id: str, batch_id: str) -> tuple[Any, dict[str, Any], bool]:

@@ -4,8 +4,9 @@ import json
 from contextlib import ExitStack
 from typing import Any
 
-from app.batches.progress import Progress, ProgressStream
+from app.batches.progress import Progress, progress_chunks
 from app.errors import APIError
+from app.stream.sse import StreamBody
 
 STILL = 0.0
 
@@ -63,7 +64,7 @@ def test_a_failure_is_the_last_event_and_everything_is_closed():
     closed = []
     resources = ExitStack()
     resources.callback(closed.append, True)
-    stream = ProgressStream(Progress(looks(1, APIError("not_found", "Batch not found.")), 1000.0, look_s=STILL), resources)
+    stream = StreamBody(progress_chunks(Progress(looks(1, APIError("not_found", "Batch not found.")), 1000.0, look_s=STILL)), resources)
 
     frames = [json.loads(frame.removeprefix(b"data: ")) for frame in stream if frame]
     stream.close()
