@@ -20,10 +20,12 @@ from worker.bus.rates import RatesPort
 from worker.config import Config
 from worker.dispatcher import Dispatcher
 from worker.limits import give_back_rate, take_rate
-from worker.store import batch_work as steps
 from worker.store.batch_claims import claim_delays
+from worker.store.batch_closing import close, purge, runs_to_stop
+from worker.store.batch_collecting import EndedRun, collect
+from worker.store.batch_dispatch import dispatch
 from worker.store.batch_facts import BatchStatus
-from worker.store.batch_work import OpenBatch
+from worker.store.batch_work import OpenBatch, has_open_batches, open_batches
 from worker.store.batch_workers import Workforce, announce, forget_gone, resign, workforce
 from worker.store.errors import StorageUnavailable
 from worker.store.limits import limits_of
@@ -127,7 +129,7 @@ class BatchDispatcher:
             # Its turns tell.
             return True
         with self._database.read() as session:
-            return steps.has_open_batches(session)
+            return has_open_batches(session)
 
     def _is_mine(self) -> bool:
         """Tell the others of this worker now and then, and ask for the lock."""
@@ -146,7 +148,7 @@ class BatchDispatcher:
     def turn(self) -> float:
         """Look at all batches once, and do what is due; answers how many seconds until the next turn is worth its while."""
         with self._database.read() as session:
-            batches = steps.open_batches(session)
+            batches = open_batches(session)
         if not batches:
             self._is_elected = False
             return 0.0
@@ -172,8 +174,8 @@ class BatchDispatcher:
                 self._pace.ended(run.batch_id, run.elapsed_s, at)
         return bool(ended)
 
-    def _collect_batch(self, batch: OpenBatch) -> list[steps.EndedRun]:
-        return self._database.transact(lambda session: steps.collect(session, batch.id))
+    def _collect_batch(self, batch: OpenBatch) -> list[EndedRun]:
+        return self._database.transact(lambda session: collect(session, batch.id))
 
     # ---- what ends
 
@@ -187,15 +189,15 @@ class BatchDispatcher:
         return has_closed
 
     def _close_batch(self, batch: OpenBatch) -> bool:
-        has_closed = self._database.transact(lambda session: steps.close(session, batch.id))
+        has_closed = self._database.transact(lambda session: close(session, batch.id))
         with self._database.read() as session:
-            tasks = steps.runs_to_stop(session, batch.id)
+            tasks = runs_to_stop(session, batch.id)
         for task_id in tasks:
             self._stop_run(batch.app_id, task_id)
         return has_closed
 
     def _purge(self, batch: OpenBatch) -> bool:
-        return self._database.transact(lambda session: steps.purge(session, batch.id))
+        return self._database.transact(lambda session: purge(session, batch.id))
 
     # ---- what begins
 
@@ -229,7 +231,7 @@ class BatchDispatcher:
             return False
         # Not ``transact``: made twice, it would make runs that nobody sends before the sweeper does.
         with self._database.begin() as session:
-            done = steps.dispatch(session, self._config, batch, granted, BATCH_QUEUE)
+            done = dispatch(session, self._config, batch, granted, BATCH_QUEUE)
         give_back_rate(self._rates, bounds, granted - len(done.runs))
         for run_id, task_id in done.runs:
             self._unclaimed[run_id] = self._monotonic()

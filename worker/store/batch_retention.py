@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from worker.store.batch_closing import purge
 from worker.store.batch_models import BATCHES
-from worker.store.batch_work import purge
 from worker.store.batches import GIVEN_UP, IS_GIVEN_UP, KEPT_S
 from worker.store.clock import now_s
 from worker.store.models import WEBHOOK_DELIVERIES

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from tests.contract.store.world import World
 from worker.config import Config
 from worker.engine.events import RunStatus
-from worker.store import batch_work, batches
+from worker.store import batch_closing, batch_collecting, batch_dispatch, batch_work, batches
 from worker.store.batch_facts import COUNT_COLUMNS, BatchFacts, ItemStatus, load_batch
 from worker.store.batch_models import BATCH_ITEMS, BATCHES
 from worker.store.models import RUNS
@@ -80,10 +80,10 @@ def look(world: World, batch_id: str) -> batch_work.OpenBatch:
     return found
 
 
-def dispatch(world: World, batch_id: str, wanted: int = 100, **settings: Any) -> batch_work.Dispatched:
+def dispatch(world: World, batch_id: str, wanted: int = 100, **settings: Any) -> batch_dispatch.Dispatched:
     chosen = look(world, batch_id)
     with world.database.begin() as session:
-        return batch_work.dispatch(session, Config(**settings), chosen, wanted, QUEUE)
+        return batch_dispatch.dispatch(session, Config(**settings), chosen, wanted, QUEUE)
 
 
 def execute(world: World, run_id: str, status: RunStatus = RunStatus.SUCCEEDED, **changes: Any) -> None:
@@ -93,14 +93,14 @@ def execute(world: World, run_id: str, status: RunStatus = RunStatus.SUCCEEDED, 
     world.finish(claim, status, **changes)
 
 
-def collect(world: World, batch_id: str) -> list[batch_work.EndedRun]:
+def collect(world: World, batch_id: str) -> list[batch_collecting.EndedRun]:
     with world.database.begin() as session:
-        return batch_work.collect(session, batch_id)
+        return batch_collecting.collect(session, batch_id)
 
 
 def close(world: World, batch_id: str) -> bool:
     with world.database.begin() as session:
-        return batch_work.close(session, batch_id)
+        return batch_closing.close(session, batch_id)
 
 
 def change(world: World, batch_id: str, **values: Any) -> None:

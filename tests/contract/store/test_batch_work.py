@@ -25,7 +25,19 @@ from tests.contract.store.batching import (
 )
 from tests.contract.store.world import World, count, race, record
 from worker.engine.events import RunStatus
-from worker.store import batch_controls, batch_facts, batch_items, batch_work, batches, claims, lost_runs, retention, runs
+from worker.store import (
+    batch_closing,
+    batch_collecting,
+    batch_controls,
+    batch_facts,
+    batch_items,
+    batch_work,
+    batches,
+    claims,
+    lost_runs,
+    retention,
+    runs,
+)
 from worker.store.batch_claims import claim_delays
 from worker.store.batch_facts import BatchStatus, ItemStatus
 from worker.store.batch_models import BatchItem
@@ -157,7 +169,7 @@ def test_many_dispatchers_make_one_run_of_each_item_and_count_each_end_once(worl
 
 def collect_again(world: World, batch_id: str) -> None:
     with world.database.begin() as session:
-        batch_work.collect(session, batch_id, limit=7)
+        batch_collecting.collect(session, batch_id, limit=7)
     collect(world, batch_id)
 
 
@@ -224,12 +236,12 @@ def test_a_cancelled_batch_begins_nothing_and_ends_with_what_runs(world: World) 
     assert statuses(world, batch_id) == ["running", "cancelled", "cancelled", "cancelled"]
     assert facts(world, batch_id).status is BatchStatus.CANCELLING
     with world.database.read() as session:
-        assert batch_work.runs_to_stop(session, batch_id) == [task_id]
+        assert batch_closing.runs_to_stop(session, batch_id) == [task_id]
     stop = world.stop(task_id)
     assert stop is not None
     assert stop.claim is not None
     with world.database.read() as session:
-        assert batch_work.runs_to_stop(session, batch_id) == []
+        assert batch_closing.runs_to_stop(session, batch_id) == []
     world.finish(stop.claim, RunStatus.STOPPED, error="Stopped by user.")
     collect(world, batch_id)
     assert facts(world, batch_id).status is BatchStatus.CANCELLED
@@ -248,7 +260,7 @@ def test_a_batch_of_which_nothing_runs_is_cancelled_at_once(world: World) -> Non
 
 
 def test_many_items_end_in_steps_and_keep_their_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_work, "CLOSED_AT_A_TIME", 3)
+    monkeypatch.setattr(batch_closing, "CLOSED_AT_A_TIME", 3)
     batch_id = make(world, 8)
     ((run_id, _),) = dispatch(world, batch_id, wanted=1).runs
     execute(world, run_id)
@@ -470,7 +482,7 @@ def ended_batch(world: World, **changes: object) -> str:
 
 
 def test_batches_go_because_of_their_age(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_work, "PURGED_AT_A_TIME", 2)
+    monkeypatch.setattr(batch_closing, "PURGED_AT_A_TIME", 2)
     ended_batch(world)
     young, open_ = ended_batch(world, ended_at=1e12), make(world, 1)
     with world.database.read() as session:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from tests.contract.store.batching import add, begin, change, facts, items, make, new_batch, nowhere
 from tests.contract.store.world import World, count, race
-from worker.store import batch_facts, batch_items, batch_work, batches
+from worker.store import batch_closing, batch_facts, batch_items, batch_work, batches
 from worker.store.apps import delete_app
 from worker.store.batch_facts import BatchStatus, ItemStatus
 from worker.store.batch_models import BATCH_ITEMS, Batch, BatchItem
@@ -95,7 +95,7 @@ def test_a_batch_that_is_given_up_leaves_nothing(world: World) -> None:
 
 def purge(world: World, batch_id: str) -> bool:
     with world.database.begin() as session:
-        return batch_work.purge(session, batch_id)
+        return batch_closing.purge(session, batch_id)
 
 
 def test_a_batch_whose_maker_died_is_found_and_a_living_one_is_left_alone(world: World) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Executable, text
 from sqlalchemy.dialects import sqlite
 
 from tests.unit.running import memory_database
-from worker.store import batch_work
+from worker.store import batch_collecting, batch_dispatch, batch_work
 from worker.store.session import Database
 
 
@@ -22,8 +22,8 @@ def database() -> Iterator[Database]:
     ("statement", "index"),
     [
         (batch_work.TALLIES, "ix_batch_items_running"),
-        (batch_work.COLLECTABLE, "ix_batch_items_running"),
-        (batch_work.NEXT_ITEMS, "ix_batch_items_waiting"),
+        (batch_collecting.COLLECTABLE, "ix_batch_items_running"),
+        (batch_dispatch.NEXT_ITEMS, "ix_batch_items_waiting"),
     ],
 )
 def test_few_items_are_found_among_many(database: Database, statement: Executable, index: str) -> None:

@@ -12,8 +12,8 @@ from worker.engine.events import RunStatus
 from worker.engine.variables import File, remote_address
 from worker.store import batches
 from worker.store.apps import delete_app
+from worker.store.batch_closing import close
 from worker.store.batch_controls import cancel_batch
-from worker.store.batch_work import close
 from worker.store.events import EventStretch, store_events
 from worker.store.models import RUNS, RunEvents
 from worker.store.runs import NewRun
