@@ -123,6 +123,8 @@ def test_a_process_that_nothing_comes_for_ends(prison):
 def test_a_run_that_is_here_already_is_not_executed_twice(prison):
     prison.put("a", "b", "c", "a", "c")
     prison.started("a", "b")
+    # By now it is being executed.
+    prison.put("a")
     for name in ("a", "b"):
         prison.cells[name].end()
     prison.started("a", "b", "c")

@@ -10,6 +10,9 @@ from sqlalchemy import ColumnElement, or_, select
 from worker.doctor.finding import Check, Finding
 from worker.store.session import Database
 
+#: Rows of one page.
+PAGE = 500
+
 #: What a row must not be, and how that is said.
 Wrong = tuple[ColumnElement[bool], str]
 
@@ -38,7 +41,7 @@ class Rows:
         self._wrongs = wrongs
 
     def batches(self) -> Iterator[Sequence[str]]:
-        return pages(self._database, self._key, 500)
+        return pages(self._database, self._key, PAGE)
 
     def look(self, keys: Sequence[str]) -> list[Finding]:
         (check,) = self.checks

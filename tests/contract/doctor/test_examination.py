@@ -20,6 +20,7 @@ from worker.doctor import CHECK_NAMES, Finding
 from worker.doctor import examination as examination_module
 from worker.doctor import files as files_module
 from worker.doctor import references as references_module
+from worker.doctor import rows as rows_module
 from worker.doctor import runs as runs_module
 from worker.engine.events import RunStatus
 from worker.store.blobs import open_blobs
@@ -588,6 +589,13 @@ def test_batches_are_complete(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -
         clinic.change(run, deadline_at=1.0)
 
     assert sorted(clinic.found()) == sorted(("deadline", run.run_id) for run in harmed)
+
+
+def test_pages_of_rows_are_complete(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "PAGE", 2)
+    harmed = [told(clinic, clinic.ended(), ended_at=None) for _ in range(5)]
+
+    assert sorted(clinic.found()) == sorted(("deliveries", delivery_id) for delivery_id in harmed)
 
 
 def test_memory_does_not_grow_with_the_number_of_runs(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
