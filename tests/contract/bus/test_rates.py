@@ -217,3 +217,8 @@ def test_redis_is_left_alone_for_a_while_when_it_did_not_answer(monkeypatch: pyt
 
         assert rates.take([slow], 5) == Grant(5)
         assert client.keys() == []
+
+
+@pytest.mark.parametrize("per_minute", [1, 7, 60, 999, 59_999])
+def test_pauses_that_come_out_uneven_let_nobody_begin_too_early(per_minute: int) -> None:
+    assert Bucket("any", per_minute, 1).pause_us * per_minute >= 60_000_000

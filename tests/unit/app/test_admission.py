@@ -3,8 +3,10 @@
 import pytest
 from werkzeug.test import TestResponse
 
+from app.admission import too_fast
 from tests.unit.app.serving import Caller, Service, Waiting, echo, served
 from tests.unit.app.test_runs import runs
+from worker.bus.rates import Bucket, Grant
 from worker.config import Config
 from worker.store.keys import create_key
 from worker.store.limit_settings import change_limits
@@ -214,3 +216,8 @@ def test_a_queue_that_workers_have_emptied_takes_runs_again(monkeypatch: pytest.
 
         assert refused.status_code == 503
         assert caller.run(response_mode="async").status_code == 202
+
+
+@pytest.mark.parametrize(("wait_s", "told_s"), [(0.0004, 1), (1.0, 1), (1.2, 2), (59.01, 60)])
+def test_who_comes_back_when_told_to_never_comes_too_early(wait_s: float, told_s: int) -> None:
+    assert too_fast(Grant(0, wait_s, Bucket("app:a", 60, 1))).retry_after_s == told_s

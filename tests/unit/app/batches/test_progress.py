@@ -6,7 +6,7 @@ from typing import Any
 
 from app.batches.progress import Progress, progress_chunks
 from app.errors import APIError
-from app.stream.sse import StreamBody
+from app.stream.sse import PING, StreamBody
 
 STILL = 0.0
 
@@ -58,6 +58,14 @@ def test_a_progress_that_is_released_ends_although_the_batch_goes_on():
     progress.release()
 
     assert list(told) == []
+
+
+def test_the_end_is_an_event_of_its_own_and_a_keep_alive_none():
+    chunks = list(progress_chunks(Progress(looks(*[1] * 4, 2), 10.0, Clock(), STILL)))
+
+    assert chunks[0] == b""
+    assert {chunk for chunk in chunks[2:-1]} == {PING}
+    assert [json.loads(chunk.removeprefix(b"data: "))["event"] for chunk in (chunks[1], chunks[-1])] == ["batch_progress", "batch_finished"]
 
 
 def test_a_failure_is_the_last_event_and_everything_is_closed():
