@@ -33,8 +33,13 @@ LOOK_S = 0.25
 
 
 def measure(context: Context) -> None:
-    runs = context.pick(1000, 200)
-    with Bed(context.database, with_model=True, PENSTOCK_WORKER_CONCURRENCY=str(runs + SPARE)) as bed:
+    measure_calls(context, context.pick(1000, 200))
+    # A worker that has been large takes no more memory until it is so again: the answers get a new one.
+    measure_models(context, context.pick(500, 100))
+
+
+def measure_calls(context: Context, runs: int) -> None:
+    with Bed(context.database, PENSTOCK_WORKER_CONCURRENCY=str(runs + SPARE)) as bed:
         bed.staff()
         short, long = bed.stage.deployment.import_documents([start_end(), waiting(bed.backend_url, "/hold")])
         # As many at a time as there are clients: the threads of short runs do not count for those that wait.
@@ -43,7 +48,6 @@ def measure(context: Context) -> None:
         add_short(context, bed, short, "none")
         context.say(f"waiting: {runs} runs, and short ones beside them")
         measure_beside(context, bed, short, long, runs)
-        measure_models(context, bed, context.pick(500, 100))
 
 
 def measure_beside(context: Context, bed: Bed, short: ImportedApp, long: ImportedApp, runs: int) -> None:
@@ -61,15 +65,17 @@ def measure_beside(context: Context, bed: Bed, short: ImportedApp, long: Importe
     context.figures.add(CASE, row, "runs that did not succeed", bed.count_runs(RUNS.c.status != RunStatus.SUCCEEDED))
 
 
-def measure_models(context: Context, bed: Bed, runs: int) -> None:
+def measure_models(context: Context, runs: int) -> None:
     """Runs whose clients read a model's answer while it is written."""
     context.say(f"waiting: {runs} answers of models")
-    app = bed.stage.deployment.import_document(asking("asking"))
-    request = Request(app, "streaming", {"query": QUERY})
-    bed.warm_up(Request(app, "streaming", {"query": "[[dev: tokens=5]]"}), clients=1, runs=1)
-    (worker,) = bed.pids()["worker"]
-    before_kb = resident_kb([worker])
-    answer, peak_kb = load_and_watch(order_runs(bed.stage.urls(), request, runs, 60, limit=runs, has_clock=True, ramp_s=5), worker)
+    with Bed(context.database, with_model=True, PENSTOCK_WORKER_CONCURRENCY=str(runs + SPARE)) as bed:
+        bed.staff()
+        app = bed.stage.deployment.import_document(asking("asking"))
+        bed.warm_up(Request(app, "streaming", {"query": "[[dev: tokens=5]]"}), clients=1, runs=1)
+        (worker,) = bed.pids()["worker"]
+        before_kb = resident_kb([worker])
+        order = order_runs(bed.stage.urls(), Request(app, "streaming", {"query": QUERY}), runs, 60, limit=runs, has_clock=True, ramp_s=5)
+        answer, peak_kb = load_and_watch(order, worker)
     columns = {"KB/run": (peak_kb - before_kb) / runs, "failed": answer.failed, "runs that did not succeed": runs - answer.count}
     columns |= {f"token p{part * 100:.0f} ms": percentile(answer.delays_ns, part) / 1e6 for part in (0.5, 0.99)}
     for column, value in columns.items():
