@@ -63,7 +63,7 @@ class Worker:
 
     runner: RunService
     active: ActiveRuns
-    #: None in a process that executes one run alone: it has none of a worker's common duties either.
+    #: None in a process of a quarantine: it has none of a worker's common duties either.
     quarantine: Quarantine | None
     heartbeat: Periodic
     sweeping: Periodic
@@ -179,9 +179,12 @@ def build_worker(config: Config, environ: Mapping[str, str], *, owner: str | Non
         try:
             database.transact(lambda session: forsake(session, owner))
         except StorageUnavailable as error:
-            logger.warning("The run of a process that died waits for the end of its lease: %s", error)
+            logger.warning("The runs of a process that died wait for the ends of their leases: %s", error)
 
-    quarantine = Quarantine(config.quarantine_slots, start_cell, dispatcher, on_death) if start_cell else None
+    quarantine: Quarantine | None = None
+    if start_cell is not None:
+        # As many as a worker that died can have had.
+        quarantine = Quarantine(config.quarantine_slots, start_cell, dispatcher, on_death, shared_seats=config.worker_concurrency)
     runner = RunService(database, log, graphs, ports, active, dispatcher, config, owner, environ, quarantine)
     heartbeat = Periodic("heartbeat", config.heartbeat_s, Heartbeat(database, active, owner, config.lease_s).beat)
 

@@ -1,8 +1,11 @@
-"""Where runs are executed that have lost a worker: each alone in a process (reliability.md section 1.4).
+"""Where runs are executed that have lost a worker: each alone in a process, while there are enough of them (reliability.md section 1.4).
 
 A run whose nodes kill their process takes every run beside it along. From the second attempt on a run is therefore executed alone: the
 guilty one then dies alone, and the innocent ones end well. A process that has outlived a run takes the next one: when many workers are
 killed, nearly all runs come here, and a process for each (0.7 s of a processor) would be what they wait for.
+
+A worker that dies may leave more runs than there are such processes, and each of them may wait for a model for minutes. Runs that have
+lost a single worker and could afford to lose another share one more process then: the guilty one among them is alone at its next attempt.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from worker.dispatcher import Dispatcher
@@ -20,18 +24,30 @@ logger = logging.getLogger(__name__)
 IDLE_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A run to be executed here."""
+
+    run_id: str
+    task_id: str
+    #: The one its message came from.
+    queue: str | None = None
+    #: It need not be alone.
+    shares: bool = False
+
+
 class Cell(Protocol):
-    """A process that executes one run at a time."""
+    """A process that executes runs."""
 
     @property
     def owner(self) -> str:
         """Of the leases of its runs."""
 
-    def execute(self, run_id: str, task_id: str, queue: str | None) -> bool:
-        """Execute a run, and wait for that; ``queue`` is its own. False: the process is gone."""
+    def execute(self, suspect: Suspect) -> bool:
+        """Execute a run, and wait for that; from any number of threads at a time. False: the process is gone."""
 
     def drain(self) -> None:
-        """Ask it to hand its run over and take no more; from any thread."""
+        """Ask it to hand its runs over and take no more; from any thread."""
 
     def close(self) -> int:
         """Let it end, and wait for that: 0, or minus the signal that ended it."""
@@ -41,112 +57,192 @@ class Cell(Protocol):
 StartCell = Callable[[], Cell]
 
 
+class Ward:
+    """Room for one process, and for so many runs in it at a time; each seat that is taken has a thread."""
+
+    def __init__(self, seats: int, *, is_shared: bool = False) -> None:
+        self._is_shared = is_shared
+        self._seats = seats
+        self._taken = 0
+        #: Seats taken whose thread waits for a run.
+        self.idle = 0
+        self.cell: Cell | None = None
+        #: Held while the process is started.
+        self.opening = threading.Lock()
+
+    @property
+    def has_room(self) -> bool:
+        return self._taken < self._seats
+
+    def take_seat(self) -> None:
+        self._taken += 1
+
+    def give_up_seat(self) -> Cell | None:
+        """The process, if nobody needs it any more."""
+        self._taken -= 1
+        return None if self._taken else self.take_cell()
+
+    def take_cell(self) -> Cell | None:
+        """For whoever closes it: there is none here from now on."""
+        cell, self.cell = self.cell, None
+        return cell
+
+    def suits(self, suspect: Suspect) -> bool:
+        return suspect.shares or not self._is_shared
+
+
 class Quarantine:
-    """Executes the runs it is given, ``slots`` at a time. Every method is called from any thread."""
+    """Executes the runs it is given. Every method is called from any thread."""
 
     def __init__(
-        self, slots: int, start: StartCell, dispatcher: Dispatcher, on_death: Callable[[str], None], idle_s: float = IDLE_S
+        self,
+        slots: int,
+        start: StartCell,
+        dispatcher: Dispatcher,
+        on_death: Callable[[str], None],
+        *,
+        shared_seats: int,
+        idle_s: float = IDLE_S,
     ) -> None:
-        """``on_death`` is told the owner whose lease a process left behind when it died."""
-        self._slots = slots
+        """``slots`` runs at a time are executed alone, and those that may share beyond them together, up to ``shared_seats``.
+
+        ``on_death`` is told the owner whose leases a process left behind when it died.
+        """
         self._start = start
         self._dispatcher = dispatcher
         self._on_death = on_death
         self._idle_s = idle_s
         self._changed = threading.Condition()
         self._is_draining = False
-        #: Task id and queue by run id, in order of arrival.
-        self._waiting: dict[str, tuple[str, str | None]] = {}
+        #: By run id, in order of arrival.
+        self._waiting: dict[str, Suspect] = {}
         #: Ids of the runs that are being executed.
         self._executing: set[str] = set()
-        self._cells: set[Cell] = set()
-        self._lanes = 0
-        self._idle_lanes = 0
+        self._alone = [Ward(1) for _ in range(slots)]
+        self._shared = Ward(shared_seats, is_shared=True)
+        self._threads = 0
 
-    def put(self, run_id: str, task_id: str, queue: str | None = None) -> None:
-        """Execute a run alone, as soon as there is room: does not wait. One that is here already stays as it is."""
+    def put(self, suspect: Suspect) -> None:
+        """Execute a run as soon as there is room: does not wait. One that is here already stays as it is."""
         with self._changed:
             if self._is_draining:
-                self._dispatcher.send(run_id, task_id, queue)
-            elif run_id not in self._executing:
-                self._waiting[run_id] = (task_id, queue)
-                self._find_lane()
+                self._send(suspect)
+            elif suspect.run_id not in self._executing:
+                self._waiting[suspect.run_id] = suspect
+                self._seat()
 
     def drain(self) -> None:
         """Send what waits to other workers, and ask the processes to hand over their runs."""
         with self._changed:
             self._is_draining = True
             waiting, self._waiting = self._waiting, {}
-            cells = list(self._cells)
+            cells = [ward.cell for ward in (*self._alone, self._shared) if ward.cell is not None]
             self._changed.notify_all()
-        for run_id, (task_id, queue) in waiting.items():
-            self._dispatcher.send(run_id, task_id, queue)
+        for suspect in waiting.values():
+            self._send(suspect)
         for cell in cells:
             cell.drain()
 
     def wait_empty(self, timeout_s: float) -> bool:
         """True once no process is left."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._lanes, timeout_s)
+            return self._changed.wait_for(lambda: not self._threads, timeout_s)
 
-    def _find_lane(self) -> None:
-        if self._idle_lanes < len(self._waiting) and self._lanes < self._slots:
-            self._lanes += 1
-            threading.Thread(target=self._serve, name=f"quarantine-{self._lanes}", daemon=True).start()
-        self._changed.notify()
+    def _send(self, suspect: Suspect) -> None:
+        self._dispatcher.send(suspect.run_id, suspect.task_id, suspect.queue)
 
-    def _serve(self) -> None:
-        """One lane: processes one after the other, each until it dies or nothing comes for it."""
+    def _seat(self) -> None:
+        """See to it that whatever waits is taken, as far as there is room."""
+        if self._needs_seat() and (ward := self._find_ward()) is not None:
+            ward.take_seat()
+            self._threads += 1
+            threading.Thread(target=self._serve, args=(ward,), name=f"quarantine-{self._threads}", daemon=True).start()
+        self._changed.notify_all()
+
+    def _needs_seat(self) -> bool:
+        idle = sum(ward.idle for ward in self._alone)
+        loners = sum(not suspect.shares for suspect in self._waiting.values())
+        return loners > idle or len(self._waiting) > idle + self._shared.idle
+
+    def _find_ward(self) -> Ward | None:
+        """The shared one comes last: it is for those that find the others full."""
+        return next((ward for ward in (*self._alone, self._shared) if ward.has_room and self._first_for(ward) is not None), None)
+
+    def _first_for(self, ward: Ward) -> Suspect | None:
+        return next((suspect for suspect in self._waiting.values() if ward.suits(suspect)), None)
+
+    def _serve(self, ward: Ward) -> None:
+        """One seat: run after run, until nothing comes for it."""
         try:
-            while (cell := self._open_cell()) is not None:
-                self._use(cell)
+            while (suspect := self._next(ward)) is not None:
+                try:
+                    self._execute(ward, suspect)
+                finally:
+                    with self._changed:
+                        self._executing.discard(suspect.run_id)
+        finally:
+            self._leave(ward)
+
+    def _next(self, ward: Ward) -> Suspect | None:
+        """The next run for a seat; None: it is not needed any more."""
+        with self._changed:
+            ward.idle += 1
+            self._changed.wait_for(lambda: self._first_for(ward) or self._is_draining, self._idle_s)
+            ward.idle -= 1
+            if suspect := self._first_for(ward):
+                del self._waiting[suspect.run_id]
+                self._executing.add(suspect.run_id)
+            return suspect
+
+    def _execute(self, ward: Ward, suspect: Suspect) -> None:
+        try:
+            cell = self._open(ward)
+        except OSError as error:
+            logger.error("Run %s cannot be executed in quarantine now; its task is sent again later: %s", suspect.run_id, error)
+            return
+        if cell is None:
+            self._send(suspect)
+        elif not cell.execute(suspect):
+            self._bury(ward, cell)
+            # It may have come too late for that process. If not, it waits for its next attempt, and this message finds nothing to do.
+            self._send(suspect)
+
+    def _open(self, ward: Ward) -> Cell | None:
+        """The process of a ward, started if there is none. None: this worker is leaving. Raises ``OSError``."""
+        with ward.opening:
+            if (cell := ward.cell) is not None:
+                return cell
+            cell = self._start()
+            with self._changed:
+                if not self._is_draining:
+                    ward.cell = cell
+                    return cell
+        self._close(cell)
+        return None
+
+    def _bury(self, ward: Ward, cell: Cell) -> None:
+        with self._changed:
+            if ward.cell is not cell:
+                # Another seat does it.
+                return
+            ward.take_cell()
+        self._close(cell)
+
+    def _leave(self, ward: Ward) -> None:
+        with self._changed:
+            cell = ward.give_up_seat()
+            if self._waiting:
+                self._seat()
+        try:
+            if cell is not None:
+                self._close(cell)
         finally:
             with self._changed:
-                self._lanes -= 1
-                if self._waiting:
-                    self._find_lane()
+                self._threads -= 1
                 self._changed.notify_all()
 
-    def _open_cell(self) -> Cell | None:
-        """None: nothing waits, or no process can be started now; what waits is sent again later then."""
-        with self._changed:
-            if not self._waiting:
-                return None
-        try:
-            cell = self._start()
-        except OSError as error:
-            with self._changed:
-                run_id = self._waiting.popitem()[0] if self._waiting else ""
-            logger.error("Run %s cannot be executed alone now; its task is sent again later: %s", run_id, error)
-            return None
-        with self._changed:
-            self._cells.add(cell)
-        return cell
-
-    def _use(self, cell: Cell) -> None:
-        is_alive = True
-        while is_alive and (order := self._next()) is not None:
-            run_id, task_id, queue = order
-            try:
-                is_alive = cell.execute(run_id, task_id, queue)
-            finally:
-                with self._changed:
-                    self._executing.discard(run_id)
-        with self._changed:
-            self._cells.discard(cell)
+    def _close(self, cell: Cell) -> None:
         if status := cell.close():
             # One that is told to leave before it is ready has no other way.
-            logger.log(logging.INFO if self._is_draining else logging.ERROR, "A process for runs alone ended with status %d.", status)
+            logger.log(logging.INFO if self._is_draining else logging.ERROR, "A process of the quarantine ended with status %d.", status)
             self._on_death(cell.owner)
-
-    def _next(self) -> tuple[str, str, str | None] | None:
-        """The next run for a process; None: it is not needed any more."""
-        with self._changed:
-            self._idle_lanes += 1
-            self._changed.wait_for(lambda: self._waiting or self._is_draining, self._idle_s)
-            self._idle_lanes -= 1
-            if not self._waiting:
-                return None
-            run_id = next(iter(self._waiting))
-            self._executing.add(run_id)
-            return run_id, *self._waiting.pop(run_id)

@@ -30,11 +30,11 @@ from worker.environments import Environments
 from worker.graphs import CompiledWorkflow, Graphs
 from worker.history import History, load_history
 from worker.journal import RunJournal, envelope_of
-from worker.quarantine import Quarantine
+from worker.quarantine import Quarantine, Suspect
 from worker.speaking import SpeakingJournal
 from worker.speech.speaker import Speaker
 from worker.speech.synthesis import Voice, model_of
-from worker.store.claims import Claim, claim, is_suspect, release_run
+from worker.store.claims import Claim, claim, count_losses, release_run
 from worker.store.errors import StorageUnavailable
 from worker.store.session import Database
 
@@ -70,7 +70,7 @@ class RunService:
         self._config = config
         self._owner = owner
         self._environments = Environments(database, config, environ)
-        #: Where suspect runs are executed; None: in this process, which is there for one run alone.
+        #: Where suspect runs are executed; None: in this process, which is there for them.
         self._quarantine = quarantine
         self._threads = Threads()
         self._is_draining = False
@@ -111,10 +111,13 @@ class RunService:
         if self._quarantine is None:
             return False
         with self._database.read() as session:
-            if not is_suspect(session, run_id):
-                return False
-        logger.warning("Run %s has lost a worker before: it is executed alone.", run_id)
-        self._quarantine.put(run_id, task_id, queue)
+            losses = count_losses(session, run_id)
+        if not losses:
+            return False
+        logger.warning("Run %s has lost a worker before: it is executed in quarantine.", run_id)
+        # A loss that may be due to its company must be neither its second nor its last.
+        may_share = losses == 1 < self._config.max_attempts - 1
+        self._quarantine.put(Suspect(run_id, task_id, queue, shares=may_share))
         return True
 
     def drain(self) -> None:

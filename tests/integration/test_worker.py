@@ -356,6 +356,22 @@ def test_a_run_in_quarantine_is_stopped_and_handed_over_like_any_other(stand: St
     assert counting.calls() == {"a": 2, "b": 3, "c": 1}
 
 
+def test_runs_that_lost_one_worker_do_not_wait_for_each_other(any_pool: Stand, counting: CountingServer) -> None:
+    any_pool.environment["PENSTOCK_QUARANTINE_SLOTS"] = "1"
+    first = any_pool.worker()
+    runs = [any_pool.start(calls(counting, f"hold/{number}")) for number in range(10)]
+    for number in range(10):
+        counting.wait_until_called(str(number), timeout_s=10)
+    first.kill()
+    any_pool.worker()
+
+    for number in range(10):
+        counting.wait_until_called(str(number), times=2, timeout_s=20)
+        counting.release(str(number))
+
+    assert [any_pool.ended(run).status for run in runs] == [RunStatus.SUCCEEDED] * 10
+
+
 def test_a_run_in_quarantine_is_handed_over_when_the_worker_around_it_is_killed(stand: Stand, counting: CountingServer) -> None:
     first = stand.worker()
     run = stand.start(calls(counting, "hold/a", "count/b"))

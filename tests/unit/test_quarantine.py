@@ -4,7 +4,7 @@ import pytest
 
 from tests.services.waiting import wait_for
 from worker.dispatcher import MemoryDispatcher
-from worker.quarantine import Quarantine
+from worker.quarantine import Quarantine, Suspect
 
 
 class FakeCell:
@@ -16,34 +16,43 @@ class FakeCell:
         self.is_draining = False
         self.is_closed = False
         self._prison = prison
-        self._over = threading.Event()
-        self._status = 0
+        self._changed = threading.Condition()
+        self._over = set()
+        self._status = None
 
-    def end(self, status=0):
-        """The run, or with a status the process."""
-        self._status = status
-        self._over.set()
+    def end(self, run_id):
+        with self._changed:
+            self._over.add(run_id)
+            self._changed.notify_all()
 
-    def execute(self, run_id, task_id, queue):
-        assert task_id == f"task-{run_id}"
-        assert not self._over.is_set()
-        self.runs.append(run_id)
-        self._prison.cells[run_id] = self
-        assert self._over.wait(10), "the test must end its runs"
-        self._over.clear()
-        return self._status == 0
+    def die(self, status=-9):
+        with self._changed:
+            self._status = status
+            self._changed.notify_all()
+
+    def execute(self, suspect):
+        assert suspect.task_id == f"task-{suspect.run_id}"
+        assert self._status is None
+        self.runs.append(suspect.run_id)
+        self._prison.cells[suspect.run_id] = self
+        with self._changed:
+            is_over = self._changed.wait_for(lambda: suspect.run_id in self._over or self._status is not None, 10)
+        assert is_over, "the test must end its runs"
+        return suspect.run_id in self._over
 
     def drain(self):
         self.is_draining = True
-        self.end()
+        with self._changed:
+            self._over.update(self.runs)
+            self._changed.notify_all()
 
     def close(self):
         self.is_closed = True
-        return self._status
+        return self._status or 0
 
 
 class Prison:
-    """A quarantine of two slots and all that it did."""
+    """A quarantine of two slots and three shared seats, and all that it did."""
 
     def __init__(self, idle_s=0.0):
         #: By the run that they execute.
@@ -52,7 +61,7 @@ class Prison:
         self.dead = []
         self.is_full = False
         self.dispatcher = MemoryDispatcher()
-        self.quarantine = Quarantine(2, self.start, self.dispatcher, self.dead.append, idle_s)
+        self.quarantine = Quarantine(2, self.start, self.dispatcher, self.dead.append, shared_seats=3, idle_s=idle_s)
 
     def start(self):
         if self.is_full:
@@ -61,9 +70,13 @@ class Prison:
         self.opened.append(cell)
         return cell
 
-    def put(self, *run_ids):
+    def put(self, *run_ids, shares=False):
         for run_id in run_ids:
-            self.quarantine.put(run_id, f"task-{run_id}")
+            self.quarantine.put(Suspect(run_id, f"task-{run_id}", shares=shares))
+
+    def end(self, *run_ids):
+        for run_id in run_ids:
+            self.cells[run_id].end(run_id)
 
     def started(self, *run_ids):
         wait_for(lambda: set(self.cells) == set(run_ids), f"the start of {run_ids}, not {set(self.cells)}", 10)
@@ -92,7 +105,7 @@ def test_runs_are_executed_as_slots_become_free(prison):
     prison.put("a", "b", "c")
     prison.started("a", "b")
 
-    prison.cells["a"].end()
+    prison.end("a")
 
     prison.started("a", "b", "c")
 
@@ -100,7 +113,7 @@ def test_runs_are_executed_as_slots_become_free(prison):
 def test_a_process_that_has_outlived_a_run_takes_the_next_one(patient):
     patient.put("a", "b")
     patient.started("a", "b")
-    patient.cells["a"].end()
+    patient.end("a")
 
     patient.put("c")
     patient.started("a", "b", "c")
@@ -112,7 +125,7 @@ def test_a_process_that_has_outlived_a_run_takes_the_next_one(patient):
 def test_a_process_that_nothing_comes_for_ends(prison):
     prison.put("a")
     prison.started("a")
-    prison.cells["a"].end()
+    prison.end("a")
 
     assert prison.quarantine.wait_empty(10)
     assert prison.opened[0].is_closed
@@ -125,10 +138,9 @@ def test_a_run_that_is_here_already_is_not_executed_twice(prison):
     prison.started("a", "b")
     # By now it is being executed.
     prison.put("a")
-    for name in ("a", "b"):
-        prison.cells[name].end()
+    prison.end("a", "b")
     prison.started("a", "b", "c")
-    prison.cells["c"].end()
+    prison.end("c")
 
     assert prison.quarantine.wait_empty(10)
     assert sorted(run for cell in prison.opened for run in cell.runs) == ["a", "b", "c"]
@@ -138,8 +150,8 @@ def test_only_a_death_is_reported_with_the_lease_it_leaves_behind(patient):
     patient.put("well", "dying")
     patient.started("well", "dying")
 
-    patient.cells["well"].end()
-    patient.cells["dying"].end(-9)
+    patient.end("well")
+    patient.cells["dying"].die()
 
     wait_for(lambda: patient.dead, "the report of a death", 10)
     assert patient.dead == [patient.cells["dying"].owner]
@@ -149,7 +161,7 @@ def test_only_a_death_is_reported_with_the_lease_it_leaves_behind(patient):
 def test_after_a_death_the_next_run_gets_another_process(prison):
     prison.put("a", "b", "c")
     prison.started("a", "b")
-    prison.cells["a"].end(-9)
+    prison.cells["a"].die()
 
     prison.started("a", "b", "c")
 
@@ -177,3 +189,106 @@ def test_draining_sends_on_what_waits_and_tells_every_process(patient):
     assert patient.dispatcher.sent == [("c", "task-c"), ("late", "task-late")]
     assert patient.quarantine.wait_empty(10)
     assert all(cell.is_draining and cell.is_closed for cell in patient.cells.values())
+
+
+def test_runs_that_may_share_do_not_wait_for_a_process_of_their_own(prison):
+    prison.put("a", "b")
+    prison.started(*"ab")
+
+    prison.put("c", "d", shares=True)
+
+    prison.started(*"abcd")
+    assert prison.cells["c"] is prison.cells["d"]
+    assert len(prison.opened) == 3
+
+
+def test_runs_that_may_share_are_alone_while_there_is_room(prison):
+    prison.put("a", "b", shares=True)
+    prison.started(*"ab")
+
+    assert prison.cells["a"] is not prison.cells["b"]
+
+
+def test_the_shared_process_has_so_many_seats(prison):
+    prison.put("a", "b")
+    prison.started(*"ab")
+    prison.put(*"cdef", shares=True)
+    wait_for(lambda: len(prison.cells) == 5, "three runs in the shared process", 10)
+    (late,) = set("cdef") - set(prison.cells)
+
+    prison.end(*(set("cde") & set(prison.cells)))
+
+    prison.started(*"abcdef")
+    assert prison.cells[late] not in (prison.cells["a"], prison.cells["b"])
+
+
+def test_a_run_that_must_be_alone_is_never_seated_with_others(patient):
+    patient.put("a", "b")
+    patient.started(*"ab")
+    patient.put("c", "d", shares=True)
+    patient.started(*"abcd")
+    patient.put("loner")
+    # Its seat is idle from here on, and another one free.
+    patient.end("d")
+    patient.put("e", shares=True)
+    patient.started(*"abcde")
+
+    patient.end("a")
+
+    wait_for(lambda: "loner" in patient.cells, "the start of the run that must be alone", 10)
+    assert patient.cells["loner"] is patient.cells["a"]
+
+
+def test_a_run_that_must_be_alone_takes_a_free_slot_while_shared_seats_are_idle(patient):
+    patient.put("a", "b")
+    patient.started(*"ab")
+    patient.put("c", "d", shares=True)
+    patient.started(*"abcd")
+    patient.end("c", "d")
+    patient.cells["a"].die()
+    wait_for(lambda: patient.dead, "the report of a death", 10)
+
+    patient.put("loner")
+
+    patient.started(*"abcd", "loner")
+    assert patient.cells["loner"] not in (patient.cells["b"], patient.cells["c"])
+
+
+def test_the_death_of_a_shared_process_is_reported_once_and_its_runs_are_sent_again(patient):
+    patient.put("a", "b")
+    patient.started(*"ab")
+    patient.put("c", "d", "e", shares=True)
+    patient.started(*"abcde")
+    shared = patient.cells["c"]
+
+    shared.die()
+
+    wait_for(lambda: len(patient.dispatcher.sent) == 3, "the messages of its runs", 10)
+    assert sorted(patient.dispatcher.sent) == [(name, f"task-{name}") for name in "cde"]
+    assert patient.dead == [shared.owner]
+    patient.put("f", shares=True)
+    patient.started(*"abcdef")
+    assert patient.cells["f"] is not shared
+
+
+def test_a_process_that_comes_too_late_for_a_drain_gets_no_run():
+    prison = Prison(idle_s=60.0)
+    opening, opened = threading.Event(), threading.Event()
+    start = prison.start
+
+    def start_slowly():
+        opening.set()
+        assert opened.wait(10)
+        return start()
+
+    prison.quarantine = Quarantine(1, start_slowly, prison.dispatcher, prison.dead.append, shared_seats=1)
+    prison.put("a")
+    assert opening.wait(10)
+
+    prison.quarantine.drain()
+    opened.set()
+
+    assert prison.quarantine.wait_empty(10)
+    assert prison.dispatcher.sent == [("a", "task-a")]
+    assert [cell.is_closed for cell in prison.opened] == [True]
+    assert not prison.cells

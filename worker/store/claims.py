@@ -83,16 +83,16 @@ class Renewal:
 def claim(session: Session, run_id: str, owner: str, lease_s: float, *, beside_others: bool = False) -> Claim | None:
     """Take a scheduled run. None: it is not there, somebody else has it, it has ended, or it is to be stopped.
 
-    ``beside_others``: the process executes other runs too, so one that has lost a worker is left to a quarantine (``is_suspect``).
+    ``beside_others``: the process executes other runs too, so one that has lost a worker is left to a quarantine (``count_losses``).
     """
     statement = CLAIM_UNSUSPECTED if beside_others else CLAIM
     return _claimed(statement.one(session, {"run": run_id, "owner": owner, "lease_s": lease_s}))
 
 
-def is_suspect(session: Session, run_id: str) -> bool:
-    """Whether a run waits that has lost a worker, and may have been the reason for that."""
+def count_losses(session: Session, run_id: str) -> int:
+    """Workers that a run has lost, and may have been the reason for that; 0 if it does not wait for one."""
     waits = (RUNS.c.id == run_id, RUNS.c.status == RunStatus.SCHEDULED, RUNS.c.cancel_requested_at.is_(None))
-    return session.scalar(select(RUNS.c.lost_attempts).where(*waits)) not in (None, 0)
+    return session.scalar(select(RUNS.c.lost_attempts).where(*waits)) or 0
 
 
 def take_over(session: Session, run_id: str, attempt: int, owner: str = CLOSING_OWNER, lease_s: float = CLOSING_LEASE_S) -> Claim | None:

@@ -51,9 +51,9 @@ def claim_beside_others(world: World, run_id: str) -> claims.Claim | None:
         return claims.claim(session, run_id, "worker", 30.0, beside_others=True)
 
 
-def is_suspect(world: World, run_id: str) -> bool:
+def losses(world: World, run_id: str) -> int:
     with world.database.read() as session:
-        return claims.is_suspect(session, run_id)
+        return claims.count_losses(session, run_id)
 
 
 def lost_to_another(world: World) -> tuple[claims.Claim, claims.Claim]:
@@ -327,12 +327,12 @@ def test_a_run_that_lost_a_worker_is_not_claimed_beside_others(world: World) -> 
     innocent, suspect = world.accept(), world.start(lease_s=-1)
     assert requeue(world, suspect)
 
-    assert not is_suspect(world, innocent.run_id)
+    assert losses(world, innocent.run_id) == 0
     assert claim_beside_others(world, innocent.run_id) is not None
-    assert is_suspect(world, suspect.run_id)
+    assert losses(world, suspect.run_id) == 1
     assert claim_beside_others(world, suspect.run_id) is None
     assert world.claim(suspect.run_id) is not None
-    assert not is_suspect(world, suspect.run_id), "it has a worker now"
+    assert not losses(world, suspect.run_id), "it has a worker now"
 
 
 def test_a_run_that_was_handed_over_is_not_suspect(world: World) -> None:
@@ -347,5 +347,5 @@ def test_a_suspect_run_that_is_to_be_stopped_is_nobodys(world: World) -> None:
     assert requeue(world, suspect)
     world.stop(suspect.task_id)
 
-    assert not is_suspect(world, suspect.run_id)
-    assert not is_suspect(world, "unknown")
+    assert losses(world, suspect.run_id) == 0
+    assert losses(world, "unknown") == 0
