@@ -31,7 +31,7 @@ class Inbox:
     def __init__(self) -> None:
         self._mail: SimpleQueue[Any] = SimpleQueue()
         self._lock = threading.Lock()
-        self._cancelled = threading.Event()
+        self._is_cancelled = False
         self._signal: type[BaseException] = RunStopped
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._next_callback = 0
@@ -75,7 +75,7 @@ class Inbox:
         with self._lock:
             self._signal = SIGNALS[command]
             callbacks, self._callbacks = list(self._callbacks.values()), {}
-            self._cancelled.set()
+            self._is_cancelled = True
         for callback in callbacks:
             callback()
 
@@ -83,15 +83,15 @@ class Inbox:
 
     @property
     def is_cancelled(self) -> bool:
-        return self._cancelled.is_set()
+        return self._is_cancelled
 
     def check(self) -> None:
-        if self._cancelled.is_set():
+        if self._is_cancelled:
             raise self._signal
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
         with self._lock:
-            if not self._cancelled.is_set():
+            if not self._is_cancelled:
                 key = self._next_callback = self._next_callback + 1
                 self._callbacks[key] = callback
                 return lambda: self._forget(key)
@@ -99,7 +99,12 @@ class Inbox:
         return _nothing
 
     def wait(self, timeout_s: float) -> bool:
-        return self._cancelled.wait(timeout_s)
+        cancelled = threading.Event()
+        forget = self.on_cancel(cancelled.set)
+        try:
+            return cancelled.wait(timeout_s)
+        finally:
+            forget()
 
     def _forget(self, key: int) -> None:
         with self._lock:

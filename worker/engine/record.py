@@ -106,5 +106,5 @@ class NodeRecord:
             self.created_at,
             self.finished_at,
             self.scope,
-            {**self.metadata, **self.scope.metadata},
+            self.metadata if self.scope is ROOT else {**self.metadata, **self.scope.metadata},
         )

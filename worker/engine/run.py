@@ -33,7 +33,7 @@ from worker.engine.graph import Graph, GraphNode
 from worker.engine.identity import execution_id
 from worker.engine.inbox import Command, Inbox
 from worker.engine.node import SOURCE_HANDLE, NodeContext, NodeResult
-from worker.engine.pausing import AskedForm, FormRequest, HeldForm, RunPause
+from worker.engine.pausing import AskedForm, HeldForm, RunPause
 from worker.engine.ports import Journal, Ports
 from worker.engine.record import NodeRecord
 from worker.engine.response import ResponsePlan, ResponseStream
@@ -223,7 +223,7 @@ class WorkflowRun:
     def _attempt(self, task: Task) -> None:
         self._count_attempt(task)
         if task.node.node.is_pure:
-            self._settle(task, self._run_node(task, lambda *chunk: self._stream(task, *chunk)))
+            self._settle(task, self._run_node(task, lambda key, text, is_final: self._stream(task, key, text, is_final)))
             return
         self._in_flight.add(task)
         self._threads.submit(lambda: self._run_apart(task))
@@ -254,10 +254,10 @@ class WorkflowRun:
             self._ports,
             self._inbox,
             stream,
-            think=lambda text, is_final: self._inbox.put(Thought(task, text, is_final)),
-            log=lambda log: self._inbox.put(Logged(task, log)),
-            retry_index=task.attempts - 1,
-            form=form,
+            lambda text, is_final: self._inbox.put(Thought(task, text, is_final)),
+            lambda log: self._inbox.put(Logged(task, log)),
+            task.attempts - 1,
+            form,
         )
 
     def _stream(self, task: Task, key: str, text: str, is_final: bool) -> None:
@@ -307,13 +307,13 @@ class WorkflowRun:
         self._check_steps()
 
     def _settle(self, task: Task, outcome: Outcome) -> None:
-        if isinstance(outcome, NodeError):
+        if isinstance(outcome, NodeResult):
+            self._conclude(task, self._success(task, outcome), durable=not task.node.node.is_pure)
+        elif isinstance(outcome, NodeError):
             self._fail(task, outcome)
-        elif isinstance(outcome, (FormRequest, HeldForm)):
+        else:
             # It has not ended, so neither does its frame: whatever else is ready goes on.
             self._asking.append((task, outcome if isinstance(outcome, HeldForm) else task.asked(outcome)))
-        else:
-            self._conclude(task, self._success(task, outcome), durable=not task.node.node.is_pure)
 
     def _fail(self, task: Task, error: NodeError) -> None:
         self._counters.exceptions += task.frame.is_root
@@ -583,6 +583,8 @@ class WorkflowRun:
 
         Containers and silent nodes follow from the records of the nodes inside, so they are gone through again.
         """
+        if self._resume is NOTHING_LEFT:
+            return
         self._counters.index = max((index for index, _ in self._resume.started.values()), default=0)
         for record in self._resume.records:
             self._open_ready()
