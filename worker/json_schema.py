@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from jsonschema import SchemaError, ValidationError
-from jsonschema.validators import validator_for
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
-#: Knows no other documents, so that a schema cannot make the server fetch one.
-NO_DOCUMENTS: Registry[Any] = Registry()
-
 
 def mismatch(schema: Any, value: Any) -> str | None:
     """Why a value does not fit a schema, in the validator's words; None if it does."""
+    # Few forms declare one, and these packages weigh 4 MB.
+    from jsonschema import SchemaError, ValidationError
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
     kind = validator_for(schema)
     try:
         kind.check_schema(schema)
-        kind(schema, registry=NO_DOCUMENTS).validate(value)
+        # A registry that knows no other documents, so that a schema cannot make the server fetch one.
+        kind(schema, registry=Registry()).validate(value)
     except ValidationError as error:
         return str(error.message)
     except SchemaError as error:

@@ -10,7 +10,6 @@ from flask import Response, make_response, render_template, request
 from markupsafe import Markup
 
 from app.errors import APIError, translate
-from app.form_content import content_html
 from app.form_controls import PageFiles, controls_of, given_texts
 from app.human_input import answer_form, open_page
 from app.parts import current_parts
@@ -77,6 +76,9 @@ def show_refusal(error: Exception) -> Response:
 
 
 def form_page(form: StoredForm, texts: Mapping[str, str], problem: APIError | None = None) -> Response:
+    # Few deployments show forms, and what reads Markdown weighs 2 MB.
+    from app.form_content import content_html
+
     shown = form.held.form
     controls = {control.name: Markup(render_template("form_control.html", control=control)) for control in controls_of(shown, texts)}
     return page(

@@ -182,6 +182,13 @@ def test_the_worker_loads_no_web_framework():
     assert not below(loaded, "chardet", "docx", "lxml", "olefile", "pypdf", "pypdfium2", "python_calamine")
 
 
+def test_processes_begin_without_what_few_of_them_need():
+    """Each of these weighs megabytes; whoever calls for them waits for them once."""
+    loaded = loaded_by("import app.assembly, worker.tasks, worker.lifecycle")
+
+    assert not below(loaded, "jsonschema", "referencing", "attr", "markdown_it", "cronsim", "httpx2")
+
+
 def test_the_engine_loads_nothing_but_itself_and_the_standard_library():
     engine = [name for name in MODULES if part_of(name) == "worker.engine"]
     before = loaded_by("pass")
