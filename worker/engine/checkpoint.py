@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from worker.engine.errors import EngineError
-from worker.engine.events import NodeStatus, Scope
+from worker.engine.events import ROOT, NodeStatus, Scope
 from worker.engine.record import NodeRecord
 from worker.engine.variables import File, Secret
 
@@ -36,8 +37,14 @@ class CheckpointError(EngineError):
     code = "checkpoint_error"
 
 
+#: What is its own JSON: most values. Asking for the type of a value takes a fifth of asking whether it is a mapping.
+SIMPLE = frozenset({str, int, float, bool, type(None)})
+
+
 def dump_value(value: Any) -> Any:
     """A value of the variable pool as JSON."""
+    if type(value) in SIMPLE:
+        return value
     if isinstance(value, File):
         return {MARK: "file", "value": asdict(value)}
     if isinstance(value, Secret):
@@ -66,19 +73,32 @@ LOADERS: Mapping[str, Callable[[Any], Any]] = {
     "object": lambda value: {key: load_value(item) for key, item in value.items()},
 }
 
-VALUES = frozenset({"inputs", "process_data", "outputs", "metadata"})
+#: Fields with values of the variable pool, and those that are written in a form of their own; the others are written as they are.
+VALUES = ("inputs", "process_data", "outputs", "metadata")
+FORMED = ("status", "total_price", "scope", "writes")
+PLAIN = tuple(item.name for item in fields(NodeRecord) if item.name not in (*VALUES, *FORMED))
+
+plain_of = attrgetter(*PLAIN)
+values_of = attrgetter(*VALUES)
 
 
 def dump_record(record: NodeRecord) -> dict[str, Any]:
-    data: dict[str, Any] = {"v": VERSION}
-    for item in fields(record):
-        value = getattr(record, item.name)
-        data[item.name] = dump_value(value) if item.name in VALUES else value
-    data["status"] = str(record.status)
-    data["total_price"] = str(record.total_price)
-    data["scope"] = {**asdict(record.scope), "path": [list(step) for step in record.scope.path]}
-    data["writes"] = [[list(selector), dump_value(value)] for selector, value in record.writes]
-    return data
+    return {
+        "v": VERSION,
+        **dict(zip(PLAIN, plain_of(record), strict=True)),
+        **dict(zip(VALUES, map(dump_value, values_of(record)), strict=True)),
+        "status": record.status.value,
+        "total_price": str(record.total_price),
+        "scope": ROOT_SCOPE if record.scope is ROOT else _dump_scope(record.scope),
+        "writes": [[list(selector), dump_value(value)] for selector, value in record.writes],
+    }
+
+
+def _dump_scope(scope: Scope) -> dict[str, Any]:
+    return {**asdict(scope), "path": [list(step) for step in scope.path]}
+
+
+ROOT_SCOPE = _dump_scope(ROOT)
 
 
 def load_record(data: Mapping[str, Any]) -> NodeRecord:
