@@ -145,8 +145,7 @@ class Config:
         "PENSTOCK_QUARANTINE_SLOTS",
         8,
         integer,
-        "Runs that one worker process executes at a time in processes of their own, since they have lost a worker before. "
-        "Beyond them, those that have lost only one share a process.",
+        "Runs that one worker process executes at a time in processes of their own, since they have lost several workers.",
     )
     drain_s: float = setting(
         "PENSTOCK_DRAIN", 5.0, seconds, "Seconds that nodes in flight get on SIGTERM before their runs are handed over."

@@ -1,11 +1,11 @@
-"""Where runs are executed that have lost a worker: each alone in a process, while there are enough of them (reliability.md section 1.4).
+"""Where runs are executed that have lost a worker: apart from all others, and in the end alone (reliability.md section 1.4).
 
-A run whose nodes kill their process takes every run beside it along. From the second attempt on a run is therefore executed alone: the
-guilty one then dies alone, and the innocent ones end well. A process that has outlived a run takes the next one: when many workers are
-killed, nearly all runs come here, and a process for each (0.7 s of a processor) would be what they wait for.
+A run whose nodes kill their process takes every run beside it along. One that has lost a worker and could afford to lose another is
+therefore executed in a process that it shares with its like; whatever is lost there is alone at its next attempt. The guilty one then dies
+alone, and the innocent ones end well. All of them alone at once would be safer for those beside a guilty run, but most workers die for
+other reasons: a hundred runs that wait for models would need a hundred processes of 50 MB, or wait for each other.
 
-A worker that dies may leave more runs than there are such processes, and each of them may wait for a model for minutes. Runs that have
-lost a single worker and could afford to lose another share one more process then: the guilty one among them is alone at its next attempt.
+A process that has outlived a run takes the next one: when many workers are killed, nearly all runs come here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Suspect:
     task_id: str
     #: The one its message came from.
     queue: str | None = None
-    #: It need not be alone.
+    #: With its like; else it is alone.
     shares: bool = False
 
 
@@ -88,7 +88,7 @@ class Ward:
         return cell
 
     def suits(self, suspect: Suspect) -> bool:
-        return suspect.shares or not self._is_shared
+        return suspect.shares == self._is_shared
 
 
 class Quarantine:
@@ -104,7 +104,7 @@ class Quarantine:
         shared_seats: int,
         idle_s: float = IDLE_S,
     ) -> None:
-        """``slots`` runs at a time are executed alone, and those that may share beyond them together, up to ``shared_seats``.
+        """``slots`` runs at a time are executed alone, and ``shared_seats`` together.
 
         ``on_death`` is told the owner whose leases a process left behind when it died.
         """
@@ -153,20 +153,13 @@ class Quarantine:
 
     def _seat(self) -> None:
         """See to it that whatever waits is taken, as far as there is room."""
-        if self._needs_seat() and (ward := self._find_ward()) is not None:
-            ward.take_seat()
-            self._threads += 1
-            threading.Thread(target=self._serve, args=(ward,), name=f"quarantine-{self._threads}", daemon=True).start()
+        for wards in (self._alone, [self._shared]):
+            unseated = sum(map(wards[0].suits, self._waiting.values())) - sum(ward.idle for ward in wards)
+            if unseated > 0 and (ward := next((ward for ward in wards if ward.has_room), None)) is not None:
+                ward.take_seat()
+                self._threads += 1
+                threading.Thread(target=self._serve, args=(ward,), name=f"quarantine-{self._threads}", daemon=True).start()
         self._changed.notify_all()
-
-    def _needs_seat(self) -> bool:
-        idle = sum(ward.idle for ward in self._alone)
-        loners = sum(not suspect.shares for suspect in self._waiting.values())
-        return loners > idle or len(self._waiting) > idle + self._shared.idle
-
-    def _find_ward(self) -> Ward | None:
-        """The shared one comes last: it is for those that find the others full."""
-        return next((ward for ward in (*self._alone, self._shared) if ward.has_room and self._first_for(ward) is not None), None)
 
     def _first_for(self, ward: Ward) -> Suspect | None:
         return next((suspect for suspect in self._waiting.values() if ward.suits(suspect)), None)

@@ -115,7 +115,7 @@ class RunService:
         if not losses:
             return False
         logger.warning("Run %s has lost a worker before: it is executed in quarantine.", run_id)
-        # A loss that may be due to its company must be neither its second nor its last.
+        # A loss that may be due to the company must not be the last one.
         may_share = losses == 1 < self._config.max_attempts - 1
         self._quarantine.put(Suspect(run_id, task_id, queue, shares=may_share))
         return True

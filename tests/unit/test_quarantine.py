@@ -191,10 +191,8 @@ def test_draining_sends_on_what_waits_and_tells_every_process(patient):
     assert all(cell.is_draining and cell.is_closed for cell in patient.cells.values())
 
 
-def test_runs_that_may_share_do_not_wait_for_a_process_of_their_own(prison):
+def test_runs_that_may_share_are_together(prison):
     prison.put("a", "b")
-    prison.started(*"ab")
-
     prison.put("c", "d", shares=True)
 
     prison.started(*"abcd")
@@ -202,73 +200,69 @@ def test_runs_that_may_share_do_not_wait_for_a_process_of_their_own(prison):
     assert len(prison.opened) == 3
 
 
-def test_runs_that_may_share_are_alone_while_there_is_room(prison):
-    prison.put("a", "b", shares=True)
-    prison.started(*"ab")
+def test_the_shared_process_has_so_many_seats(patient):
+    patient.put(*"abcd", shares=True)
+    wait_for(lambda: len(patient.cells) == 3, "three runs in the shared process", 10)
+    assert len(patient.opened) == 1
 
-    assert prison.cells["a"] is not prison.cells["b"]
+    patient.end(*(set("ab") & set(patient.cells)))
 
-
-def test_the_shared_process_has_so_many_seats(prison):
-    prison.put("a", "b")
-    prison.started(*"ab")
-    prison.put(*"cdef", shares=True)
-    wait_for(lambda: len(prison.cells) == 5, "three runs in the shared process", 10)
-    (late,) = set("cdef") - set(prison.cells)
-
-    prison.end(*(set("cde") & set(prison.cells)))
-
-    prison.started(*"abcdef")
-    assert prison.cells[late] not in (prison.cells["a"], prison.cells["b"])
+    patient.started(*"abcd")
+    assert len(patient.opened) == 1
 
 
-def test_a_run_that_must_be_alone_is_never_seated_with_others(patient):
+def test_a_run_that_must_be_alone_never_takes_a_shared_seat(patient):
     patient.put("a", "b")
     patient.started(*"ab")
-    patient.put("c", "d", shares=True)
-    patient.started(*"abcd")
+    patient.put("c", shares=True)
+    patient.started(*"abc")
     patient.put("loner")
-    # Its seat is idle from here on, and another one free.
-    patient.end("d")
-    patient.put("e", shares=True)
-    patient.started(*"abcde")
+    # Its seat is idle from here on, and others free.
+    patient.end("c")
+    patient.put("d", shares=True)
+    patient.started(*"abcd")
 
     patient.end("a")
 
-    wait_for(lambda: "loner" in patient.cells, "the start of the run that must be alone", 10)
+    patient.started(*"abcd", "loner")
     assert patient.cells["loner"] is patient.cells["a"]
 
 
 def test_a_run_that_must_be_alone_takes_a_free_slot_while_shared_seats_are_idle(patient):
-    patient.put("a", "b")
+    patient.put("a", "b", shares=True)
     patient.started(*"ab")
-    patient.put("c", "d", shares=True)
-    patient.started(*"abcd")
-    patient.end("c", "d")
-    patient.cells["a"].die()
-    wait_for(lambda: patient.dead, "the report of a death", 10)
+    patient.end("a", "b")
 
     patient.put("loner")
 
-    patient.started(*"abcd", "loner")
-    assert patient.cells["loner"] not in (patient.cells["b"], patient.cells["c"])
+    patient.started(*"ab", "loner")
+    assert patient.cells["loner"] is not patient.cells["a"]
 
 
 def test_the_death_of_a_shared_process_is_reported_once_and_its_runs_are_sent_again(patient):
-    patient.put("a", "b")
-    patient.started(*"ab")
-    patient.put("c", "d", "e", shares=True)
-    patient.started(*"abcde")
-    shared = patient.cells["c"]
+    patient.put("alone")
+    patient.put(*"abc", shares=True)
+    patient.started(*"abc", "alone")
+    shared = patient.cells["a"]
 
     shared.die()
 
     wait_for(lambda: len(patient.dispatcher.sent) == 3, "the messages of its runs", 10)
-    assert sorted(patient.dispatcher.sent) == [(name, f"task-{name}") for name in "cde"]
+    assert sorted(patient.dispatcher.sent) == [(name, f"task-{name}") for name in "abc"]
     assert patient.dead == [shared.owner]
-    patient.put("f", shares=True)
-    patient.started(*"abcdef")
-    assert patient.cells["f"] is not shared
+    patient.put("d", shares=True)
+    patient.started(*"abcd", "alone")
+    assert patient.cells["d"] is not shared
+
+
+def test_a_shared_process_that_nothing_comes_for_ends(prison):
+    prison.put("a", "b", shares=True)
+    prison.started(*"ab")
+    prison.end("a")
+    prison.end("b")
+
+    assert prison.quarantine.wait_empty(10)
+    assert prison.opened[0].is_closed
 
 
 def test_a_process_that_comes_too_late_for_a_drain_gets_no_run():
