@@ -250,9 +250,10 @@ def losses(expected_s: float) -> tuple[Fault, ...]:
     )
 
 
-#: Rare enough that runs get on between them, and in no common rhythm.
+#: Rare enough that runs get on between them, and in no common rhythm. A worker takes two seconds of a processor to start, and other faults
+#: here take workers, too: with one killed every 3 s, as in ``losses``, two processors had each of them killed the moment it was ready.
 PLAN = (
-    Fault(Trouble.kill_worker, 3.0),
+    Fault(Trouble.kill_worker, 10.0),
     Fault(Trouble.kill_worker_alone, 37.0),
     Fault(Trouble.freeze_worker, 47.0),
     Fault(Trouble.dismiss_worker, 29.0),
