@@ -36,10 +36,10 @@ from worker.runner import RunService
 from worker.sandbox.opening import Sandboxes
 from worker.schedules.firing import LOOK_EVERY_S, Firer
 from worker.store.blobs import open_blobs
-from worker.store.deployment import signing_secret
+from worker.store.deployment import known_signing_secret, signing_secret
 from worker.store.errors import StorageUnavailable
 from worker.store.lost_runs import forsake
-from worker.store.migrate import check_schema
+from worker.store.migrate import check_revision
 from worker.store.session import Database
 from worker.store.signing import FileLinks
 from worker.sweeper import Sweeper
@@ -146,7 +146,8 @@ def build_worker(config: Config, environ: Mapping[str, str], *, owner: str | Non
     owner = owner or process_name()
     sandboxes = Sandboxes.open(config)
     database = Database.connect(config, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW)
-    check_schema(database)
+    # The database may have gone since the command line saw it: nobody is there to start this process once more, maybe.
+    database.fetch(check_revision)
     client = connect(config)
     log = EventLog(client, config)
     active = ActiveRuns()
@@ -154,7 +155,8 @@ def build_worker(config: Config, environ: Mapping[str, str], *, owner: str | Non
     http = GuardedClient.of(config)
     models = open_models(config, database, environ)
     blobs = open_blobs(config, database)
-    links = FileLinks(config.secret_key or database.transact(signing_secret), config.files_url, config.files_access_timeout_s)
+    secret = config.secret_key or database.fetch(known_signing_secret) or database.transact(signing_secret)
+    links = FileLinks(secret, config.files_url, config.files_access_timeout_s)
 
     graphs = Graphs(database, Registry(), config)
     tools = Toolbox(database, config, graphs, Environments(database, config, environ))

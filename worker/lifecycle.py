@@ -12,7 +12,10 @@ from celery import bootsteps, signals
 from worker.alone import ForkedCell
 from worker.bootstrap import Worker, build_worker
 from worker.config import Config
+from worker.store.errors import StoreError
 from worker.wake import SlotWake
+
+logger = logging.getLogger(__name__)
 
 #: A line or two for every task, of which the runner has one of its own, and a line for every call of a model.
 CHATTY_LOGGERS = ("celery.worker.strategy", "celery.app.trace", "httpx2")
@@ -34,7 +37,7 @@ class WorkerStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         for name in CHATTY_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._worker = build_worker(Config.from_env(os.environ), os.environ, start_cell=ForkedCell.start)
+        self._worker = built_worker()
         # Where worker/tasks.py finds it: a task has nothing but its app.
         parent.app.run_service = self._worker.runner
         self._worker.start()
@@ -62,3 +65,12 @@ class WorkerStep(bootsteps.StartStopStep):
     def _on_signal(self, **details: Any) -> None:
         if self._worker is not None:
             self._worker.begin_stop()
+
+
+def built_worker() -> Worker:
+    """Ends the process, with a sentence, if there is no database for it."""
+    try:
+        return build_worker(Config.from_env(os.environ), os.environ, start_cell=ForkedCell.start)
+    except StoreError as error:
+        logger.critical("This worker cannot start: %s", error)
+        raise SystemExit(1) from error

@@ -11,7 +11,10 @@ from tests.faults.harness import kinds
 from tests.faults.harness.audience import check
 from tests.faults.harness.driving import Load
 from tests.services.postgres import Postgres
+from tests.services.processes import Process
+from tests.services.stage import READY
 from tests.services.waiting import wait_for
+from worker.broker import worker_arguments
 
 NODES = ["gate", "first", "second"]
 
@@ -102,6 +105,27 @@ def test_a_redis_without_memory_refuses_work_and_ends_none(stage, app, kind, run
 
     check([later], kind)
     assert stage.counting.calls() == {f"{query}:{node}": 1 for query in ("full", "later") for node in NODES}
+
+
+def test_a_worker_that_starts_while_the_database_is_away_waits_for_it(stage, postgres, run, kind):
+    stream = run("patient")
+    stage.kill_worker(*stage.workers)
+    postgres.stop()
+    try:
+        # As `penstock worker` becomes it, once it has seen the database.
+        worker = Process(
+            worker_arguments(stage.config), stage.deployment.folder / "early.log", stage.deployment.environment, stage.deployment.folder
+        )
+        worker.wait_for_output("Waiting for the database", timeout_s=30)
+    finally:
+        postgres.start()
+    try:
+        worker.wait_for_output(READY, timeout_s=30)
+        stage.counting.release("patient:gate")
+        check([stream], kind)
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0
 
 
 def test_restarts_of_the_database_under_load_fail_no_run(stage, postgres):

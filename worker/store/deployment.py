@@ -15,7 +15,12 @@ SIGNING_SECRET = "signing_secret"
 
 def signing_secret(session: Session) -> str:
     """The secret that signs file URLs, made by whichever process asks first; 64 hex digits."""
-    return read_fact(session, SIGNING_SECRET) or _keep(session, SIGNING_SECRET, secrets.token_hex(32))
+    return known_signing_secret(session) or _keep(session, SIGNING_SECRET, secrets.token_hex(32))
+
+
+def known_signing_secret(session: Session) -> str | None:
+    """The same without making one."""
+    return read_fact(session, SIGNING_SECRET)
 
 
 def read_fact(session: Session, name: str) -> str | None:

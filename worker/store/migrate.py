@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.orm import Session
 
 from worker.config import Config
 from worker.store.errors import SchemaError
@@ -39,7 +40,12 @@ def upgrade(config: Config) -> None:
 def check_schema(database: Database) -> None:
     """Raises ``SchemaError`` unless the database has the schema of this release; ``StorageUnavailable``."""
     with database.read() as session:
-        found = _revision(session.connection())
+        check_revision(session)
+
+
+def check_revision(session: Session) -> None:
+    """The same in a transaction of the caller's."""
+    found = _revision(session.connection())
     _check_known(found)
     if found is None:
         raise SchemaError("The database has no tables yet; run `penstock migrate`.")

@@ -97,7 +97,8 @@ class Database:
     def fetch(self, work: Callable[[Session], T], patience_s: float = FETCH_PATIENCE_S) -> T:
         """``work`` on a session that must not write, again and again while the database is away: that delays a run, it decides none.
 
-        For what runs read; a request would rather be refused. Raises ``StorageUnavailable`` after ``patience_s`` seconds.
+        For what runs read, and a worker at its start; a request would rather be refused. Raises ``StorageUnavailable`` after
+        ``patience_s`` seconds.
         """
         give_up_at = time.monotonic() + patience_s
         while True:
@@ -107,7 +108,7 @@ class Database:
             except StorageUnavailable as error:
                 if time.monotonic() >= give_up_at:
                     raise
-                logger.warning("A run waits for the database: %s", error)
+                logger.warning("Waiting for the database: %s", error)
             time.sleep(FETCH_PAUSE_S)
 
     def transact(self, work: Callable[[Session], T]) -> T:

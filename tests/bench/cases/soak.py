@@ -22,7 +22,7 @@ CLIENTS = 32
 PORTION = 5000
 
 #: Seconds after which no more are begun: the figures then say how far it came.
-LIMIT_S = 600.0
+LIMIT_S = 1200.0
 
 
 def measure(context: Context) -> None:

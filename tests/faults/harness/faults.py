@@ -78,6 +78,16 @@ class Trouble:
             time.sleep(self.stage.config.lease_s + self.stage.config.sweep_s + 3.0)
             worker.resume()
 
+    def replace_ended_workers(self) -> None:
+        """As whatever supervises the processes of a deployment does it."""
+        with self._choosing:
+            ended = [worker for worker in self.stage.workers if id(worker) not in self._in_hand and not worker.is_alive]
+            self._in_hand.update(map(id, ended))
+        for worker in ended:
+            self._note_loss("worker ended by itself", worker)
+            self._replace(worker)
+            self._in_hand.discard(id(worker))
+
     def dismiss_worker(self) -> None:
         with self._victim() as worker:
             self._note_loss("worker told to leave", worker)
@@ -245,6 +255,7 @@ def losses(expected_s: float) -> tuple[Fault, ...]:
     """What every deployment meets one day, nothing else: workers die all the time, Redis is lost twice, PostgreSQL once."""
     return (
         Fault(Trouble.kill_worker, 3.0),
+        Fault(Trouble.replace_ended_workers, 1.0),
         Fault(Trouble.restart_redis, expected_s * 0.34),
         Fault(Trouble.restart_postgres, expected_s * 0.5),
     )
@@ -254,6 +265,7 @@ def losses(expected_s: float) -> tuple[Fault, ...]:
 #: here take workers, too: with one killed every 3 s, as in ``losses``, two processors had each of them killed the moment it was ready.
 PLAN = (
     Fault(Trouble.kill_worker, 10.0),
+    Fault(Trouble.replace_ended_workers, 1.0),
     Fault(Trouble.kill_worker_alone, 37.0),
     Fault(Trouble.freeze_worker, 47.0),
     Fault(Trouble.dismiss_worker, 29.0),
