@@ -101,27 +101,32 @@ def secret(config: Config, app: str) -> None:
 @webhooks.command("deliveries")
 @click.argument("app", metavar="[APP]", required=False)
 @click.option("--run", metavar="RUN", help="Of this run only.")
+@click.option("--batch", metavar="BATCH", help="Of this batch only.")
 @click.option("--status", type=click.Choice(STATUSES))
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a message.")
 @pass_config
-def list_deliveries(config: Config, app: str | None, run: str | None, status: str | None, limit: int, as_json: bool) -> None:
+def list_deliveries(
+    config: Config, app: str | None, run: str | None, batch: str | None, status: str | None, limit: int, as_json: bool
+) -> None:
     """The newest messages, of one app or of all, and how the last attempt to deliver each went."""
     with opened(config) as database, database.read() as session:
         app_id = stored_apps.find_app(session, app).id if app else None
-        listed = stored_deliveries.list_deliveries(session, app_id, run_id=run, status=status, limit=limit)
+        listed = stored_deliveries.list_deliveries(session, app_id, run_id=run, batch_id=batch, status=status, limit=limit)
         found = [_delivery_facts(one) for one in listed]
     if as_json:
         for facts in found:
             print_json(facts)
         return
-    names = ("id", "run_id", "event", "url", "status", "attempts", "last_status", "last_error")
-    rows = ([*(facts[name] for name in names), time_text(facts["due_at"])] for facts in found)
-    print_table(("Id", "Run", "Event", "URL", "Status", "Attempts", "Last", "Error", "Next attempt"), rows)
+    names = ("event", "url", "status", "attempts", "last_status", "last_error")
+    rows = (
+        [facts["id"], facts["run_id"] or facts["batch_id"], *(facts[name] for name in names), time_text(facts["due_at"])] for facts in found
+    )
+    print_table(("Id", "Run or batch", "Event", "URL", "Status", "Attempts", "Last", "Error", "Next attempt"), rows)
 
 
 def _delivery_facts(found: DeliveryFacts) -> dict[str, Any]:
-    names = ("id", "run_id", "event", "url", "status", "attempts", "created_at", "due_at", "ended_at")
+    names = ("id", "run_id", "batch_id", "event", "url", "status", "attempts", "created_at", "due_at", "ended_at")
     last = found.last_attempt
     outcome = {"last_status": last and last.status, "last_error": last and last.error}
     return {**{name: getattr(found.delivery, name) for name in names}, "app_id": found.endpoint.app_id, **outcome}

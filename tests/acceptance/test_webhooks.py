@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from tests.services import documents
+from tests.services.batches import BATCHES, look
 from tests.services.client import RUN, Client
 from tests.services.counting import CountingServer
 from tests.services.penstock import Deployment, ImportedApp, Web
@@ -66,8 +67,8 @@ def call(deployment: Deployment, *arguments: str) -> str:
     return done.stdout
 
 
-def listed(deployment: Deployment) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in call(deployment, "webhooks", "deliveries", "--json").splitlines()]
+def listed(deployment: Deployment, *options: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in call(deployment, "webhooks", "deliveries", "--json", *options).splitlines()]
 
 
 def is_genuine(secret: str, received: Received) -> bool:
@@ -97,6 +98,29 @@ def test_endpoints_and_addresses_of_runs_are_told_what_clients_see(deployment, w
             for message in told:
                 shared = {name: message["data"][name] for name in detail if name != "inputs"}
                 assert shared == {name: value for name, value in detail.items() if name != "inputs"}
+
+
+def test_endpoints_and_the_address_of_a_batch_are_told_of_its_end(deployment, web, app, receiver):
+    secret = json.loads(call(deployment, "webhooks", "add", app.app_id, f"{receiver.url}/app", "--event", "batch.completed", "--json"))[
+        "secret"
+    ]
+    with Client(web.url, app.api_key) as client:
+        order = {"items": [{"custom_id": "only", "inputs": {}}], "user": "tester", "webhook": {"url": f"{receiver.url}/batch"}}
+        batch_id = client.http.post(BATCHES, json=order).raise_for_status().json()["id"]
+        deployment.add_worker()
+
+        (to_app,), (to_batch,) = receiver.wait_for(1, "/app"), receiver.wait_for(1, "/batch")
+        batch = look(client, batch_id)
+
+    assert is_genuine(secret, to_app)
+    assert is_genuine(call(deployment, "webhooks", "secret", app.app_id).strip(), to_batch)
+    for message in (to_app.json, to_batch.json):
+        assert (message["type"], message["batch_id"]) == ("batch.completed", batch_id)
+        assert message["data"]["counts"] == batch["counts"]
+    wait_for(lambda: {one["status"] for one in listed(deployment)} == {"delivered"}, "the deliveries to be noted")
+    assert {(one["batch_id"], one["run_id"]) for one in listed(deployment, "--batch", batch_id)} == {(batch_id, None)}
+    assert listed(deployment, "--batch", "another") == []
+    assert batch_id in call(deployment, "webhooks", "deliveries")
 
 
 @ON_ONE_DATABASE

@@ -191,7 +191,13 @@ class DeliveryFacts:
 
 
 def list_deliveries(
-    session: Session, app_id: str | None = None, *, run_id: str | None = None, status: str | None = None, limit: int = 20
+    session: Session,
+    app_id: str | None = None,
+    *,
+    run_id: str | None = None,
+    batch_id: str | None = None,
+    status: str | None = None,
+    limit: int = 20,
 ) -> list[DeliveryFacts]:
     """The newest messages, of one app or of all."""
     conditions: list[ColumnElement[bool]] = []
@@ -199,6 +205,8 @@ def list_deliveries(
         conditions.append(WebhookEndpoint.app_id == app_id)
     if run_id is not None:
         conditions.append(WebhookDelivery.run_id == run_id)
+    if batch_id is not None:
+        conditions.append(WebhookDelivery.batch_id == batch_id)
     if status is not None:
         conditions.append(WebhookDelivery.status == status)
     query = FACTS.where(*conditions).order_by(WebhookDelivery.created_at.desc(), WebhookDelivery.id).limit(limit)
