@@ -17,12 +17,11 @@ import pytest
 
 from tests.acceptance.conftest import Cluster
 from tests.services import documents
+from tests.services.batches import BATCHES, lines, look, upload
 from tests.services.client import Client
 from tests.services.counting import CountingServer
 from tests.services.penstock import Server
 from tests.services.waiting import wait_for
-
-BATCHES = "/v1/workflows/batches"
 
 
 @pytest.fixture
@@ -49,18 +48,6 @@ def submit(client: Client, *texts: str, **options: Any) -> str:
     return answer.json()["id"]
 
 
-def upload(client: Client, content: str, name: str, **options: str) -> dict[str, Any]:
-    answer = client.http.post(BATCHES, files={"file": (name, content.encode())}, data={"user": client.user, **options})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
-def look(client: Client, batch_id: str) -> dict[str, Any]:
-    answer = client.http.get(f"{BATCHES}/{batch_id}")
-    answer.raise_for_status()
-    return answer.json()
-
-
 def wait_for_end(client: Client, batch_id: str, status: str = "completed") -> dict[str, Any]:
     def ended() -> dict[str, Any] | None:
         found = look(client, batch_id)
@@ -69,12 +56,6 @@ def wait_for_end(client: Client, batch_id: str, status: str = "completed") -> di
     found = wait_for(ended, f"batch {batch_id} to end", timeout_s=90, interval_s=0.1)
     assert found["status"] == status, found
     return found
-
-
-def lines(client: Client, batch_id: str, what: str = "results", **query: Any) -> list[dict[str, Any]]:
-    answer = client.http.get(f"{BATCHES}/{batch_id}/{what}", params=query)
-    answer.raise_for_status()
-    return [json.loads(line) for line in answer.text.splitlines()]
 
 
 def events(client: Client, batch_id: str) -> Iterator[dict[str, Any]]:

@@ -16,15 +16,12 @@ from tests.bench.generator import Request, load, order_runs
 from tests.bench.yardstick import ROOT
 from tests.services.footprint import cpu_s
 from tests.services.models import DevModel
-from tests.services.postgres import SETTINGS, Postgres
+from tests.services.postgres import DURABLE, Postgres
 from tests.services.processes import SCRIPTS, Process, clean_environment
 from tests.services.stage import Stage
 from worker.store.models import RUNS
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-
-#: What commits cost is a part of what is measured: unlike in tests, PostgreSQL waits for the disk.
-DURABLE = {**SETTINGS, "fsync": "on", "full_page_writes": "on", "shared_buffers": "128MB"}
 
 
 def chosen_settings() -> dict[str, str]:

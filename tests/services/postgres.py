@@ -36,6 +36,9 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
 }
 
+#: Where what commits cost is a part of what is measured: PostgreSQL waits for the disk.
+DURABLE = {**SETTINGS, "fsync": "on", "full_page_writes": "on", "shared_buffers": "128MB"}
+
 
 def installed_binaries() -> Path | None:
     """Folder with `initdb` and `postgres` of this machine, the newest version if there are several."""

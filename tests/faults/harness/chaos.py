@@ -14,7 +14,6 @@ import argparse
 import math
 import random
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from pathlib import Path
 import orjson
 
 from tests.faults.harness import kinds
+from tests.faults.harness.beside import harmed, say, told
 from tests.faults.harness.driving import Load
 from tests.faults.harness.examination import calls_so_far, examine, stored_runs
 from tests.faults.harness.faults import PLAN, Fault, Trouble, losses
@@ -95,7 +95,7 @@ def prepared(folder: Path, **more: str) -> Iterator[Scene]:
 def chaos(scene: Scene, options: Options, plan: Sequence[Fault] = PLAN) -> Report:
     stage, began = scene.stage, time.monotonic()
     load = Load(scene.kinds, scene.apps, stage.urls, rate=options.rate, clients=CLIENTS, patience_s=PATIENCE_S)
-    with Ledger(stage) as ledger, load, told(load, ledger):
+    with Ledger(stage) as ledger, load, told(lambda: progress(load, ledger), PROGRESS_S):
         trouble = Trouble(stage, scene.postgres, ledger, random.Random(options.seed))
         with harmed(trouble, plan, options.expected_s):
             load.submit(options.runs, for_s=options.expected_s if options.runs is None else math.inf)
@@ -110,55 +110,8 @@ def chaos(scene: Scene, options: Options, plan: Sequence[Fault] = PLAN) -> Repor
     return Report.of(ledger.injections, outcomes, runs, trouble.problems, lease_s=stage.config.lease_s, took_s=took_s)
 
 
-@contextmanager
-def harmed(trouble: Trouble, plan: Sequence[Fault], expected_s: float) -> Iterator[None]:
-    """Every fault of the plan, from a thread of its own, until the end of the block; then everything is whole again."""
-    is_over = threading.Event()
-    threads = [threading.Thread(target=repeat, args=(fault, trouble, expected_s, is_over), name=fault.inject.__name__) for fault in plan]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        for thread in threads:
-            thread.join()
-
-
-def repeat(fault: Fault, trouble: Trouble, expected_s: float, is_over: threading.Event) -> None:
-    # Every fault happens, however short the whole is.
-    interval_s = min(fault.every_s, expected_s / 2)
-    due_at = time.monotonic()
-    while True:
-        due_at = max(due_at + interval_s, time.monotonic())
-        if is_over.wait(due_at - time.monotonic()):
-            return
-        try:
-            fault.inject(trouble)
-        except Exception as error:  # The others go on; the report says it, and the whole has failed.
-            trouble.problems.append(f"{fault.inject.__name__} itself failed: {error!r}")
-
-
-@contextmanager
-def told(load: Load, ledger: Ledger) -> Iterator[None]:
-    """A line now and then, until the end of the block."""
-    is_over, began = threading.Event(), time.monotonic()
-
-    def tell() -> None:
-        while not is_over.wait(PROGRESS_S):
-            say(f"{time.monotonic() - began:5.0f} s: {load.submitted} runs, {load.open} of them open, {len(ledger.injections)} faults")
-
-    thread = threading.Thread(target=tell, name="progress")
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
+def progress(load: Load, ledger: Ledger) -> str:
+    return f"{load.submitted} runs, {load.open} of them open, {len(ledger.injections)} faults"
 
 
 def main(arguments: Sequence[str]) -> int:

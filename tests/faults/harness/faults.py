@@ -44,7 +44,8 @@ class Trouble:
     """The hands that do it. Every method is called from any thread."""
 
     stage: Stage
-    postgres: Postgres
+    #: None where no fault concerns PostgreSQL.
+    postgres: Postgres | None
     ledger: Ledger
     random: random.Random
     #: Promises that a fault itself saw broken.
