@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from app.schemas.admin import AdminSchema, Finding, Flag, PageOf, PageQuery, Text
+from app.schemas.errors import ErrorSchema
 from app.schemas.fields import EpochSeconds
 
 
@@ -66,6 +67,12 @@ class PublishedVersion(Schema):
     is_new = fields.Boolean(required=True, metadata={"description": "`false`: the document was the current version already."})
     name = fields.String(required=True)
     warnings = fields.List(fields.Nested(Finding), required=True)
+
+
+class DocumentRefusal(ErrorSchema):
+    findings = fields.List(
+        fields.Nested(Finding), metadata={"description": "With `invalid_document`: everything that keeps the document from running."}
+    )
 
 
 class CheckedDocument(Schema):

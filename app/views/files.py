@@ -25,6 +25,10 @@ blueprint = APIBlueprint("Files", __name__, url_prefix="/v1", description="Files
 signed_blueprint = APIBlueprint("Signed files", __name__, is_open=True, description="Files by the addresses that answers and events hold.")
 
 BYTES = {"type": "string", "format": "binary"}
+
+#: Files are answered with the types that they came with.
+ITS_OWN = "*/*"
+
 AS_ATTACHMENT = query("as_attachment", "`true`, `1`, `yes` or `on`: answer with a download.", "boolean")
 SIGNATURE = (query("timestamp", "", required=True), query("nonce", "", required=True), query("sign", "", required=True))
 
@@ -83,7 +87,7 @@ def described(parts: Parts, row: StoredFile) -> dict[str, Any]:
 
 @blueprint.route("/files/<uuid:file_id>/preview")
 @blueprint.fails(404, 503)
-@blueprint.alt_response(200, content_type="application/octet-stream", schema=BYTES, success=True)
+@blueprint.alt_response(200, content_type=ITS_OWN, schema=BYTES, success=True)
 @blueprint.asks(AS_ATTACHMENT)
 def preview_file(file_id: uuid.UUID) -> Response:
     """Get a file of this app: uploaded with any of its keys, or made by one of its runs"""
@@ -98,7 +102,7 @@ def preview_file(file_id: uuid.UUID) -> Response:
 
 @signed_blueprint.route("/files/<uuid:file_id>/file-preview")
 @signed_blueprint.fails(404, 503)
-@signed_blueprint.alt_response(200, content_type="application/octet-stream", schema=BYTES, success=True)
+@signed_blueprint.alt_response(200, content_type=ITS_OWN, schema=BYTES, success=True)
 @signed_blueprint.asks(*SIGNATURE, AS_ATTACHMENT)
 def show_upload(file_id: uuid.UUID) -> Response:
     """Get an uploaded file by its signed address"""
@@ -107,7 +111,7 @@ def show_upload(file_id: uuid.UUID) -> Response:
 
 @signed_blueprint.route("/files/tools/<uuid:file_id>.<extension>")
 @signed_blueprint.fails(404, 503)
-@signed_blueprint.alt_response(200, content_type="application/octet-stream", schema=BYTES, success=True)
+@signed_blueprint.alt_response(200, content_type=ITS_OWN, schema=BYTES, success=True)
 @signed_blueprint.asks(*SIGNATURE, AS_ATTACHMENT)
 def show_produced_file(file_id: uuid.UUID, extension: str) -> Response:
     """Get a file that a run made by its signed address"""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from flask import Response, make_response, render_template, request
 from markupsafe import Markup
@@ -14,13 +15,16 @@ from app.form_controls import PageFiles, controls_of, given_texts
 from app.human_input import answer_form, open_page
 from app.parts import current_parts
 from app.schemas.human_input import FormPage
-from app.views.blueprint import APIBlueprint
+from app.views.blueprint import APIBlueprint, View, noting
 from worker.store.end_users import ensure_end_user
 from worker.store.forms import StoredForm
 
 blueprint = APIBlueprint("Form pages", __name__, is_open=True, description="Forms for people who have nothing but an address.")
 
 HTML = {"content_type": "text/html", "schema": {"type": "string"}}
+
+#: What refusals are documented as: pages, too.
+REFUSED = {"text/html": {"schema": {"type": "string"}}}
 
 #: Who answers on a page is nobody in particular.
 ANONYMOUS = None
@@ -36,8 +40,14 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
 }
 
 
+def refuses(*statuses: int) -> Callable[[View], View]:
+    """Documents errors of a view, as pages."""
+    responses = {str(status): {"description": HTTPStatus(status).phrase, "content": REFUSED} for status in statuses}
+    return noting(responses=responses, security=[])
+
+
 @blueprint.route("/form/<token>")
-@blueprint.fails(404, 412, 503)
+@refuses(404, 412, 503)
 @blueprint.alt_response(200, **HTML, success=True)
 def show_page(token: str) -> Response:
     """A form as a page"""
@@ -46,7 +56,7 @@ def show_page(token: str) -> Response:
 
 
 @blueprint.route("/form/<token>", methods=["POST"])
-@blueprint.fails(400, 404, 412, 413, 503)
+@refuses(400, 404, 412, 413, 503)
 @blueprint.alt_response(200, **HTML, success=True)
 @blueprint.takes(FormPage, "multipart/form-data")
 def submit_page(token: str) -> Response:

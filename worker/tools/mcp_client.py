@@ -7,6 +7,7 @@ when the first server is called.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -30,6 +31,9 @@ TIMEOUT_S = 300.0
 OWN_HEADERS = frozenset({"host", "content-length", "connection", "accept-encoding", "content-encoding", "transfer-encoding"})
 
 T = TypeVar("T")
+
+# The SDK logs what it cannot use of a server's answers, whole and with tracebacks; whoever asked gets it as a ``NodeError``.
+logging.getLogger("mcp").setLevel(logging.CRITICAL)
 
 #: An event loop belongs to a thread; where gevent makes threads out of one, conversations take turns.
 TURN = threading.Lock()

@@ -8,7 +8,17 @@ from flask import Response
 
 from app.admin.apps import remove_app
 from app.parts import current_parts
-from app.schemas.admin_apps import AppChange, AppFacts, AppPage, AppsQuery, CheckedDocument, CheckOptions, ImportedApp, ImportOptions
+from app.schemas.admin_apps import (
+    AppChange,
+    AppFacts,
+    AppPage,
+    AppsQuery,
+    CheckedDocument,
+    CheckOptions,
+    DocumentRefusal,
+    ImportedApp,
+    ImportOptions,
+)
 from app.views.admin.blueprint import AdminBlueprint, body_of, finding_facts, keys_of, no_content, page_body, query_of
 from app.views.admin.documents import publishing, read_source, takes_document
 from worker.store.apps import change_app, find_app
@@ -32,7 +42,7 @@ def list_apps() -> dict[str, Any]:
 
 
 @blueprint.route("/apps", methods=["POST"])
-@blueprint.fails(409, 413, 415)
+@blueprint.fails(409, 413, 415, refusal=DocumentRefusal)
 @blueprint.response(201, ImportedApp)
 @blueprint.asks({"in": "query", "schema": ImportOptions})
 @takes_document
@@ -53,7 +63,7 @@ def import_app() -> dict[str, Any]:
 
 
 @blueprint.route("/documents/check", methods=["POST"])
-@blueprint.fails(413, 415)
+@blueprint.fails(413, 415, refusal=DocumentRefusal)
 @blueprint.response(200, CheckedDocument)
 @takes_document
 def check_document() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response, request
+from marshmallow import Schema
 
 from app.admin.audit import audit
 from app.admin.cursors import decode, encode
@@ -48,8 +49,11 @@ class AdminBlueprint(APIBlueprint):
         # Of values and descriptions: the engine's own words are a sentence, and safe to show.
         self.register_error_handler(EngineError, lambda error: respond(invalid_param(str(error))))
 
-    def fails(self, *statuses: int) -> Callable[[View], View]:
-        responses = {str(status): HTTPStatus(status).name for status in sorted({*statuses, 400, 401, 503})}
+    def fails(self, *statuses: int, refusal: type[Schema] | None = None) -> Callable[[View], View]:
+        """``refusal``: the body of a 400, where it has more than the usual one."""
+        responses: dict[str, Any] = {str(status): HTTPStatus(status).name for status in sorted({*statuses, 400, 401, 503})}
+        if refusal is not None:
+            responses["400"] = {"description": HTTPStatus(400).phrase, "content": {"application/json": {"schema": refusal}}}
         return noting(responses=responses, security=[{SCHEME: []}])
 
 

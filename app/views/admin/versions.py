@@ -15,6 +15,7 @@ from app.schemas.admin_apps import (
     AliasFacts,
     AliasList,
     AliasTarget,
+    DocumentRefusal,
     PublishedVersion,
     PublishOptions,
     VersionChoice,
@@ -50,7 +51,7 @@ def list_versions(app: str) -> dict[str, Any]:
 
 
 @blueprint.route("/apps/<app>/versions", methods=["POST"])
-@blueprint.fails(404, 409, 413, 415)
+@blueprint.fails(404, 409, 413, 415, refusal=DocumentRefusal)
 @blueprint.response(200, PublishedVersion)
 @blueprint.asks({"in": "query", "schema": PublishOptions})
 @takes_document

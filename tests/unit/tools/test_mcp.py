@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.ports import free_port
+from tests.services.receiver import Answer, Receiver
 from tests.services.waiting import wait_for
 from tests.unit.nodes.tooling import World
 from worker.engine.errors import NodeError, RunStopped
@@ -83,6 +84,16 @@ def test_a_stop_ends_the_conversation(url: str, world: World) -> None:
 def test_private_addresses_are_guarded(url: str) -> None:
     with closing(GuardedClient()) as client, pytest.raises(NodeError, match="SSRF"):
         offered_by(url, {}, client, Inbox())
+
+
+def test_what_a_server_answers_is_said_and_not_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    unfit = Answer(200, {"Content-Type": "application/json"}, b'{"token": "of-somebody"}')
+
+    with Receiver(lambda received: unfit) as receiver, pytest.raises(NodeError, match="The MCP server cannot be used"):
+        offered_by(f"{receiver.url}/mcp", {}, world.ports["http"], Inbox())
+
+    assert "of-somebody" not in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_a_server_that_is_not_there_or_none_is_said(url: str, world: World) -> None:
