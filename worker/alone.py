@@ -87,7 +87,7 @@ class ForkedCell:
         return self._process.exitcode or 0
 
     def _listen(self) -> None:
-        with suppress(EOFError, OSError), self._orders:
+        with suppress(EOFError, OSError):
             # gevent lets others go on while this waits, but not while it reads.
             while wait([self._orders]):
                 run_id = self._orders.recv()
@@ -96,6 +96,8 @@ class ForkedCell:
                 over.set_result(True)
         with self._lock:
             self._is_gone = True
+            # Under the lock: nobody may write to its number when it is somebody else's.
+            self._orders.close()
             left, self._executing = self._executing, {}
         for over in left.values():
             over.set_result(False)

@@ -168,11 +168,15 @@ class Quarantine:
         """One seat: run after run, until nothing comes for it."""
         try:
             while (suspect := self._next(ward)) is not None:
+                is_over = False
                 try:
-                    self._execute(ward, suspect)
+                    is_over = self._execute(ward, suspect)
                 finally:
                     with self._changed:
                         self._executing.discard(suspect.run_id)
+                if not is_over:
+                    # It may never have come to a process. If it has, it waits for its next attempt, and this message finds nothing to do.
+                    self._send(suspect)
         finally:
             self._leave(ward)
 
@@ -187,18 +191,20 @@ class Quarantine:
                 self._executing.add(suspect.run_id)
             return suspect
 
-    def _execute(self, ward: Ward, suspect: Suspect) -> None:
+    def _execute(self, ward: Ward, suspect: Suspect) -> bool:
+        """False: a message is to be sent again."""
         try:
             cell = self._open(ward)
         except OSError as error:
+            # The sweeper sends it, some time from now: at once it would fail again.
             logger.error("Run %s cannot be executed in quarantine now; its task is sent again later: %s", suspect.run_id, error)
-            return
+            return True
         if cell is None:
-            self._send(suspect)
-        elif not cell.execute(suspect):
+            return False
+        if not cell.execute(suspect):
             self._bury(ward, cell)
-            # It may have come too late for that process. If not, it waits for its next attempt, and this message finds nothing to do.
-            self._send(suspect)
+            return False
+        return True
 
     def _open(self, ward: Ward) -> Cell | None:
         """The process of a ward, started if there is none. None: this worker is leaving. Raises ``OSError``."""

@@ -387,6 +387,17 @@ def test_a_run_in_quarantine_is_handed_over_when_the_worker_around_it_is_killed(
         assert session.get_one(Run, run.run_id).lost_attempts == 1, "only the first death was its worker's own"
 
 
+def test_a_worker_whose_database_has_no_tables_says_so_in_a_sentence_and_ends(stand: Stand, tmp_path: Path) -> None:
+    environment = {**stand.environment, "DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}"}
+    process = Process(worker_arguments(stand.config), tmp_path / "refused.log", environment, ROOT)
+    try:
+        assert process.wait(30) == 1
+        assert "This worker cannot start: The database has no tables yet; run `penstock migrate`." in process.output
+        assert "Traceback" not in process.output
+    finally:
+        process.close()
+
+
 def test_a_slot_that_becomes_free_takes_the_next_run_at_once(make_stand: Callable[[str], Stand]) -> None:
     stand = make_stand("threads")
     stand.environment["PENSTOCK_WORKER_CONCURRENCY"] = "1"

@@ -286,3 +286,45 @@ def test_a_process_that_comes_too_late_for_a_drain_gets_no_run():
     assert prison.dispatcher.sent == [("a", "task-a")]
     assert [cell.is_closed for cell in prison.opened] == [True]
     assert not prison.cells
+
+
+class Returning(MemoryDispatcher):
+    """Its messages come to the worker that sent them, at once."""
+
+    def __init__(self, prison):
+        super().__init__()
+        self._prison = prison
+
+    def send(self, run_id, task_id, queue=None):
+        self._prison.put(run_id)
+        return super().send(run_id, task_id, queue)
+
+
+def test_a_run_whose_process_died_may_come_back_at_once(prison):
+    prison.quarantine = Quarantine(2, prison.start, Returning(prison), prison.dead.append, shared_seats=3, idle_s=0.0)
+    prison.put("a")
+    prison.started("a")
+    first = prison.cells["a"]
+
+    first.die()
+
+    wait_for(lambda: prison.cells["a"] is not first, "another process for the run", 10)
+    prison.end("a")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_start_that_fails_in_an_unforeseen_way_leaves_nobody_waiting(prison):
+    refusals = [RuntimeError("can't start new thread"), RuntimeError("can't start new thread")]
+
+    def start():
+        if refusals:
+            raise refusals.pop()
+        return Prison.start(prison)
+
+    prison.quarantine = Quarantine(1, start, prison.dispatcher, prison.dead.append, shared_seats=1, idle_s=0.0)
+
+    prison.put("a", "b", "c")
+
+    prison.started("c")
+    prison.end("c")
+    assert prison.quarantine.wait_empty(10)
