@@ -246,6 +246,11 @@ def test_records_that_earlier_releases_stored_are_read_for_ever(version):
     assert all(dump_record(record)["v"] == VERSION for record in records)
 
 
+@pytest.mark.parametrize("record", KEPT, ids=lambda record: record.node_id)
+def test_every_field_is_written(record):
+    assert load_record(loads(dumps(dump_record(record)))) == record
+
+
 def test_what_a_later_release_has_added_is_left_out():
     """It runs beside this one while it is rolled out."""
     stored = dump_record(record_of(scope=Scope(path=(("it", 1),))))
