@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import httpx
 import pytest
 
 from tests.faults.harness import kinds
 from tests.faults.harness.audience import check
+from tests.faults.harness.beside import repeated
 from tests.faults.harness.kinds import Kind
 from tests.services import documents
 from tests.services.client import RUN
@@ -171,22 +170,9 @@ def telling() -> Kind:
     return Kind("telling", document, lambda *_: {"answer": text}, dict.fromkeys(["start", "ask", "end"], 1), spoken="answer")
 
 
-@contextmanager
-def dropped_subscribers(pair) -> Iterator[None]:
+def dropped_subscribers(pair) -> AbstractContextManager[None]:
     """`CLIENT KILL TYPE pubsub`, several times a second, until the end of the block."""
-    is_over = threading.Event()
-
-    def drop() -> None:
-        while not is_over.wait(0.3):
-            pair.valkey.drop_subscribers()
-
-    thread = threading.Thread(target=drop)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
+    return repeated(pair.valkey.drop_subscribers, 0.3)
 
 
 # ---- readers come and go

@@ -16,10 +16,11 @@ import httpx
 
 from tests.fuzzing.documents import GREETED, SCHEDULE, USER, VARIABLE, asking_document, drawing_document, hello_document, hook_document
 from tests.fuzzing.known import Known
-from tests.fuzzing.neighbour import Neighbour
+from tests.fuzzing.neighbour import neighbour
 from tests.services.client import Client
 from tests.services.models import DevModel
 from tests.services.penstock import ImportedApp, Server
+from tests.services.receiver import Receiver
 
 ADMIN_TOKEN = "the-token-of-the-fuzzed-deployment"
 
@@ -60,7 +61,7 @@ class Tenant:
 class Scene:
     """``kept`` are apps that stay as they are, so that their keys open something to the end."""
 
-    def __init__(self, server: Server, neighbour: Neighbour) -> None:
+    def __init__(self, server: Server, neighbour: Receiver) -> None:
         self.server = server
         self.neighbour = neighbour
         self.url = server.url
@@ -104,10 +105,10 @@ def prepared() -> Iterator[Scene]:
     with ExitStack() as resources:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="penstock-fuzzing-")))
         model = resources.enter_context(DevModel())
-        neighbour = resources.enter_context(Neighbour())
+        receiver = resources.enter_context(neighbour())
         settings = {**SETTINGS, "PENSTOCK_PROVIDER_OPENAI_BASE_URL": model.base_url}
         server = resources.enter_context(Server(folder / "server", **settings))
-        scene = Scene(server, neighbour)
+        scene = Scene(server, receiver)
         populate(scene)
         yield scene
 

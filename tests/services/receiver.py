@@ -1,4 +1,4 @@
-"""A receiver of webhooks that keeps what it gets and answers as the test wants.
+"""A receiver of webhooks and other requests that keeps what it gets and answers as the test wants.
 
 `POST /answer/500/500/200` answers 500 twice, then 200; `POST /hang/NAME` answers when the test says so; anything else is answered 200.
 """
@@ -96,11 +96,13 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 received = Received(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
                 with outer._lock:
                     outer._received.append(received)
                 self._answer(outer._handle(received))
+
+            do_GET = do_HEAD = do_POST
 
             def _answer(self, answer: Answer) -> None:
                 try:
@@ -108,7 +110,7 @@ class Receiver:
                     for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                         self.send_header(name, value)
                     self.end_headers()
-                    self.wfile.write(answer.body)
+                    self.wfile.write(b"" if self.command == "HEAD" else answer.body)
                 except ConnectionError:
                     # The sender gave up, or was killed: that is what such tests are about.
                     self.close_connection = True

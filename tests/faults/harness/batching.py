@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from tests.faults.harness.items import Item, count_problems, effect_problems, jsonl, result_problems, ringing_runs, told
+from tests.faults.harness.beside import repeated
+from tests.faults.harness.items import Item, count_problems, effect_problems, jsonl, one_sentence, result_problems, ringing_runs
 from tests.faults.harness.kinds import Kind
 from tests.faults.harness.verdict import Calls
 from tests.services.batches import lines, look, upload
@@ -46,20 +46,14 @@ def watched(stage: Stage) -> Iterator[Memory]:
     """The memory of every API instance during the block."""
     pids = [web.process.pid for web in stage.webs]
     now_kb = proportional_kb(pids)
-    memory, is_over = Memory(now_kb, now_kb), threading.Event()
+    memory = Memory(now_kb, now_kb)
 
-    def watch() -> None:
-        while not is_over.wait(MEMORY_LOOK_S):
-            memory.most_kb = max(memory.most_kb, proportional_kb(pids))
+    def look() -> None:
+        memory.most_kb = max(memory.most_kb, proportional_kb(pids))
 
-    thread = threading.Thread(target=watch, name="memory")
-    thread.start()
-    try:
+    with repeated(look, MEMORY_LOOK_S):
         yield memory
-    finally:
-        is_over.set()
-        thread.join()
-        memory.after_kb = proportional_kb(pids)
+    memory.after_kb = proportional_kb(pids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +92,7 @@ def examine(stage: Stage, client: Client, kind: Kind, app_id: str, asked: Sequen
         yield f"The batch is {batch['status']}: {batch['error']}."
     yield from result_problems(asked, results)
     yield from count_problems(batch["counts"], results)
-    yield from told("have errors", (line["custom_id"] for line in lines(client, batch_id, "errors")))
+    yield from one_sentence("have errors", (line["custom_id"] for line in lines(client, batch_id, "errors")))
     yield from run_problems(stage, app_id, results)
     attempts = {run_id: position.attempt for run_id, position in stage.positions(ringing_runs(asked, results)).items()}
     yield from effect_problems(kind, attempts, Calls(stage.counting.calls(), stage.counting.keys()))
@@ -109,8 +103,8 @@ def run_problems(stage: Stage, app_id: str, results: Sequence[dict[str, Any]]) -
     with stage.database.read() as session:
         there = set(session.scalars(select(RUNS.c.id).where(RUNS.c.app_id == app_id)))
     known = {line["workflow_run_id"] for line in results}
-    yield from told("runs belong to no item", there - known)
-    yield from told("runs of items are not there", known - there)
+    yield from one_sentence("runs belong to no item", there - known)
+    yield from one_sentence("runs of items are not there", known - there)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,13 +42,21 @@ def repeat(fault: Fault, trouble: Trouble, expected_s: float, is_over: threading
 @contextmanager
 def told(line: Callable[[], str], every_s: float) -> Iterator[None]:
     """What ``line`` says, every so many seconds, until the end of the block."""
-    is_over, began = threading.Event(), time.monotonic()
+    began = time.monotonic()
+    with repeated(lambda: say(f"{time.monotonic() - began:5.0f} s: {line()}"), every_s):
+        yield
 
-    def tell() -> None:
+
+@contextmanager
+def repeated(work: Callable[[], None], every_s: float) -> Iterator[None]:
+    """``work`` on a thread of its own, every so many seconds, until the end of the block."""
+    is_over = threading.Event()
+
+    def go_on() -> None:
         while not is_over.wait(every_s):
-            say(f"{time.monotonic() - began:5.0f} s: {line()}")
+            work()
 
-    thread = threading.Thread(target=tell, name="progress")
+    thread = threading.Thread(target=go_on, name="repeated")
     thread.start()
     try:
         yield

@@ -72,12 +72,14 @@ def result_problems(asked: Sequence[Item], results: Sequence[Line]) -> Iterator[
     """Every item has one result, and the right one. A sentence each."""
     wanted = {item.custom_id: item for item in asked}
     found = Counter(line["custom_id"] for line in results)
-    yield from told("have no result", wanted.keys() - found.keys())
-    yield from told("were never asked for", found.keys() - wanted.keys())
-    yield from told("have several results", (custom_id for custom_id, times in found.items() if times > 1))
+    yield from one_sentence("have no result", wanted.keys() - found.keys())
+    yield from one_sentence("were never asked for", found.keys() - wanted.keys())
+    yield from one_sentence("have several results", (custom_id for custom_id, times in found.items() if times > 1))
     known = [line for line in results if line["custom_id"] in wanted]
-    yield from told("did not succeed", (f"{line['custom_id']} ({line['error']})" for line in known if line["status"] != "succeeded"))
-    yield from told("have wrong outputs", (f"{line['custom_id']} ({line['outputs']})" for line in known if is_wrong(line, wanted)))
+    yield from one_sentence(
+        "did not succeed", (f"{line['custom_id']} ({line['error']})" for line in known if line["status"] != "succeeded")
+    )
+    yield from one_sentence("have wrong outputs", (f"{line['custom_id']} ({line['outputs']})" for line in known if is_wrong(line, wanted)))
 
 
 def is_wrong(line: Line, wanted: Mapping[str, Item]) -> bool:
@@ -104,10 +106,10 @@ def effect_problems(kind: Kind, attempts: Mapping[str, int], calls: Calls) -> It
     for run_id, number in attempts.items():
         for problem in Effects.of(run_id, ringing, calls).problems(ringing, number):
             yield f"Run {run_id} {problem.text}."
-    yield from told("were called by runs that do not ring", calls.counts.keys() - {f"{run_id}:call" for run_id in attempts})
+    yield from one_sentence("were called by runs that do not ring", calls.counts.keys() - {f"{run_id}:call" for run_id in attempts})
 
 
-def told(what: str, names: Iterable[str]) -> Iterator[str]:
+def one_sentence(what: str, names: Iterable[str]) -> Iterator[str]:
     """One sentence about all of them, if there are any."""
     if there := sorted(names):
         yield f"{len(there)} {what}, such as {', '.join(there[:SHOWN])}."
